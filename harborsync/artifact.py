@@ -1,0 +1,107 @@
+"""What is known about a candidate for copying, and what is not.
+
+A fact is known, or not yet fetched (:attr:`Unknown.NOT_FETCHED`: a request would tell), or
+not to be had at this registry (:attr:`Unknown.UNAVAILABLE`). A filter that needs a fact of
+the last kind cannot decide; see :mod:`harborsync.filters`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.reference import ArtifactRef, Digest, Tag, check_repository
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from harborsync.content import Descriptor, Platform
+
+
+class Unknown(Enum):
+    """Why a fact is not known."""
+
+    NOT_FETCHED = "not fetched"
+    UNAVAILABLE = "unavailable"
+
+    def __repr__(self) -> str:
+        """Read well inside other reprs."""
+        return f"<{self.value}>"
+
+    def __bool__(self) -> bool:
+        """Count as nothing, so that ``fact or default`` reads well."""
+        return False
+
+
+NOT_FETCHED: Final = Unknown.NOT_FETCHED
+UNAVAILABLE: Final = Unknown.UNAVAILABLE
+
+#: The facts of an :class:`Artifact` that follow from its digest, whatever the tag.
+DIGEST_FACTS: Final = ("media_type", "created_at", "annotations", "platforms", "size", "kind")
+
+
+@attrs.frozen(kw_only=True)
+class Artifact:
+    """A tag of a repository, or an untagged digest, with what is known about it.
+
+    All times are aware and in UTC.
+
+    Attributes:
+        repository: Full name of the repository in its registry.
+        tag: The tag, or None for an artifact that has none.
+        digest: The digest the tag points to.
+        media_type: The manifest's media type.
+        pushed_at: When the tag, else the digest, was pushed; None if the registry says never.
+        created_at: When the image says that it was made; None if it does not say.
+        labels: Names of the labels the registry keeps for the artifact.
+        annotations: Annotations of the manifest.
+        platforms: The platforms of an index, or the one of an image.
+        size: Bytes of everything the artifact consists of, children included.
+        kind: ``image``, ``chart``, ``signature``, ``sbom``, ``attestation`` or another
+            artifact type.
+        satellites: Digests of the first-level referrers and signatures, where a listing tells.
+        immutable: Whether the registry refuses to move the tag.
+    """
+
+    repository: str = attrs.field(converter=check_repository)
+    tag: Tag | None
+    digest: Digest | Unknown = NOT_FETCHED
+    media_type: str | Unknown = NOT_FETCHED
+    pushed_at: datetime | Unknown | None = NOT_FETCHED
+    created_at: datetime | Unknown | None = NOT_FETCHED
+    labels: frozenset[str] | Unknown = NOT_FETCHED
+    annotations: tuple[tuple[str, str], ...] | Unknown = NOT_FETCHED
+    platforms: frozenset[Platform] | Unknown = NOT_FETCHED
+    size: int | Unknown = NOT_FETCHED
+    kind: str | Unknown = NOT_FETCHED
+    satellites: frozenset[Digest] | Unknown = NOT_FETCHED
+    immutable: bool | Unknown = NOT_FETCHED
+
+    @property
+    def ref(self) -> ArtifactRef:
+        """The artifact's name inside its registry, with all that is known of it."""
+        digest = None if isinstance(self.digest, Unknown) else self.digest
+        return ArtifactRef(self.repository, self.tag, digest)
+
+    @property
+    def reference(self) -> Tag | Digest:
+        """What to ask the registry for: the digest if known, else the tag."""
+        return self.ref.reference
+
+    @property
+    def descriptor(self) -> Descriptor | None:
+        """A descriptor of the manifest, or None while digest or type are not known.
+
+        Its size is 0: listings tell the size of everything, not of the manifest.
+        """
+        if isinstance(self.digest, Unknown) or isinstance(self.media_type, Unknown):
+            return None
+        from harborsync.content import Descriptor  # noqa: PLC0415 - only where one is made
+
+        return Descriptor(media_type=self.media_type, digest=self.digest, size=0)
+
+    def __str__(self) -> str:
+        """Return ``repository[:tag][@digest]``."""
+        return str(self.ref)

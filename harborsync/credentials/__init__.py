@@ -1,0 +1,1 @@
+"""The porter: who we are to each registry."""

@@ -1,0 +1,123 @@
+"""What a login is, and who is asked for one.
+
+A :class:`CredentialSource` answers for a host or passes; a :class:`Chain` asks one after
+another. An answer that expires is renewed ahead of its end, by one thread for all.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from harborsync.clock import Clock
+    from harborsync.secrets import Secret
+
+#: How long before its end a credential is renewed, at the latest.
+RENEW_AHEAD: Final = timedelta(minutes=5)
+
+
+class Kind(StrEnum):
+    """What a secret is used as."""
+
+    BASIC = "basic"  # a password, sent as HTTP Basic or to the token server
+    BEARER = "bearer"  # a registry token, sent as it is
+    IDENTITY = "identity"  # a refresh token, exchanged at the token server (OCI-2.7)
+    CLIENT = "client"  # an OAuth2 client id and secret, exchanged at the token server
+
+
+@attrs.frozen(kw_only=True)
+class Credential:
+    """A login for one registry.
+
+    Attributes:
+        username: The user, robot or client id; empty where the secret says it all.
+        secret: The password or token.
+        kind: What the secret is used as.
+        expires_at: When it ends, aware and in UTC, or None if that is not known.
+        origin: Which source it came from, for people: ``environment``, ``docker config`` …
+    """
+
+    username: str = ""
+    secret: Secret
+    kind: Kind = Kind.BASIC
+    expires_at: datetime | None = None
+    origin: str = "argument"
+
+
+class CredentialSource(Protocol):
+    """Somebody who may know a login."""
+
+    def get(self, host: str, repository: str = "") -> Credential | None:
+        """Return the login for a registry host, or None to let the next source answer.
+
+        Args:
+            host: ``host[:port]`` as in the endpoint.
+            repository: The repository in question, where logins differ by it (OCI-2.25).
+
+        Raises:
+            CredentialsError: This source is in charge, and is broken.
+        """
+        ...
+
+
+class Anonymous:
+    """Knows that no login is wanted, and says so by None."""
+
+    def get(self, host: str, repository: str = "") -> Credential | None:  # noqa: ARG002
+        """Return None."""
+        return None
+
+
+class Chain:
+    """Asks sources in order; the first that answers is right."""
+
+    def __init__(self, sources: Iterable[CredentialSource]) -> None:
+        self._sources = tuple(sources)
+
+    def get(self, host: str, repository: str = "") -> Credential | None:
+        """Return the first answer, or None if nobody has one."""
+        for source in self._sources:
+            found = source.get(host, repository)
+            if found is not None:
+                return found
+        return None
+
+
+class Refreshing:
+    """Renews a login ahead of its end; many threads may ask, one fetches.
+
+    Args:
+        fetch: Gets a new credential; may take its time, may raise CredentialsError.
+        clock: Tells when a credential is about to end.
+    """
+
+    def __init__(self, fetch: Callable[[str], Credential], clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[str, Credential] = {}
+
+    def get(self, host: str, repository: str = "") -> Credential | None:  # noqa: ARG002
+        """Return a credential that is good for a while yet."""
+        with self._lock:
+            held = self._held.get(host)
+            if held is None or self._ends_soon(held):
+                held = self._held[host] = self._fetch(host)
+            return held
+
+    def forget(self, host: str) -> None:
+        """Drop what is held for ``host``, because the registry refused it."""
+        with self._lock:
+            self._held.pop(host, None)
+
+    def _ends_soon(self, credential: Credential) -> bool:
+        end = credential.expires_at
+        return end is not None and self._clock.now() >= end - RENEW_AHEAD

@@ -1,0 +1,168 @@
+"""Where a registry is, in one line of text that is safe to print, to pickle and to commit.
+
+    >>> Endpoint.parse("harbor://harbor.example/team").provider
+    'harbor'
+    >>> str(Endpoint.parse("registry.example:5000"))
+    'registry.example:5000'
+    >>> Endpoint.parse("oci:./layouts/app").address
+    './layouts/app'
+
+==============================  ==========================================================
+``registry.example[/prefix]``   the provider is found by the host's name
+``registry://host[/prefix]``    any OCI or Docker registry, over https
+``registry+http://host``        the same over plain http, only ever by this explicit word
+``harbor://host[/project]``     a Harbor, with its API
+``ecr://account/region``        a provider's own way of naming its registries
+``oci:DIR``                     an OCI image layout directory
+``docker-archive:FILE``         a ``docker save`` archive
+``oci-archive:FILE``            an OCI layout in a tar archive
+==============================  ==========================================================
+
+Options follow as a query: ``registry://host?ca=/etc/ca.pem&connections=32``. A password in
+the text is refused: credentials have a place of their own (:mod:`harborsync.credentials`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import parse_qsl, quote, urlencode
+
+import attrs
+
+from harborsync.errors import InvalidReference, InvalidValue
+from harborsync.reference import check_host, check_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*)(\+http)?://(.*)", re.ASCII | re.DOTALL)
+_ON_DISK: Final = re.compile(r"(oci|docker-archive|oci-archive):(?!//)(.+)", re.ASCII | re.DOTALL)
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+
+#: The provider of an endpoint that names only a host; the gate finds the real one.
+BY_HOST: Final = "auto"
+
+PATH_PROVIDERS: Final = frozenset({"oci", "docker-archive", "oci-archive"})
+
+
+def _options(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(dict(value).items()))
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """The address of a registry, without any secret.
+
+    Attributes:
+        provider: Name of the provider that opens it; ``auto`` to find it by the host.
+        address: What follows the scheme: ``host[:port][/prefix]``, a path, or what the
+            provider defines.
+        plain_http: Whether http is spoken instead of https. Never guessed (OCI-1.9).
+        option_items: Options as sorted pairs; see :attr:`options`.
+    """
+
+    provider: str = BY_HOST
+    address: str
+    plain_http: bool = False
+    option_items: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_options)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what could not be written as one line.
+
+        Raises:
+            InvalidValue: A part is not acceptable.
+        """
+        if not _NAME.fullmatch(self.provider) or not self.address or not self.address.isprintable():
+            msg = f"{self.address[:200]!r} with provider {self.provider!r} is no endpoint"
+            raise InvalidValue(msg, hint=_HOW)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an endpoint.
+
+        Raises:
+            InvalidValue: The text is none, or holds a user name or password.
+        """
+        text = text.strip()
+        on_disk = _ON_DISK.fullmatch(text)
+        if on_disk:
+            path, options = _split_options(on_disk[2])
+            return cls(provider=on_disk[1], address=path, option_items=options)
+        with_scheme = _SCHEME.fullmatch(text)
+        rest, options = _split_options(with_scheme[3] if with_scheme else text)
+        if "@" in rest.partition("/")[0]:
+            msg = f"the endpoint for {rest.partition('@')[2]!r} holds a user name or password"
+            raise InvalidValue(
+                msg, hint="leave it out and name a credential source: ?credentials=NAME"
+            )
+        rest = rest.rstrip("/")
+        if with_scheme is None:
+            _check_host_and_prefix(rest)
+            return cls(address=rest, option_items=options)
+        if with_scheme[1] in {"http", "https"}:
+            msg = f"{text[:200]!r} is a URL, not an endpoint"
+            word = "registry" if with_scheme[1] == "https" else "registry+http"
+            raise InvalidValue(msg, hint=f"write {word}://{rest}")
+        return cls(
+            provider=with_scheme[1],
+            address=rest,
+            plain_http=bool(with_scheme[2]),
+            option_items=options,
+        )
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options as a new dictionary."""
+        return dict(self.option_items)
+
+    @property
+    def is_path(self) -> bool:
+        """Whether this is a place on disk."""
+        return self.provider in PATH_PROVIDERS
+
+    @property
+    def host(self) -> str:
+        """``host[:port]``, for endpoints that begin with one."""
+        return self.address.partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        """The repository prefix behind the host, without slashes at its ends; often empty."""
+        return self.address.partition("/")[2].strip("/")
+
+    def with_provider(self, provider: str) -> Self:
+        """Return the same endpoint opened by another provider."""
+        return attrs.evolve(self, provider=provider)
+
+    def __str__(self) -> str:
+        """Return the canonical text, which parses back to an equal value."""
+        query = f"?{urlencode(self.option_items, quote_via=quote)}" if self.option_items else ""
+        if self.is_path:
+            return f"{self.provider}:{self.address}{query}"
+        if self.provider == BY_HOST and not self.plain_http:
+            return f"{self.address}{query}"
+        return f"{self.provider}{'+http' if self.plain_http else ''}://{self.address}{query}"
+
+
+_HOW: Final = "write it like registry.example/prefix, harbor://host/project or oci:DIR"
+
+
+def _split_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    rest, _, query = text.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(dict(pairs)) != len(pairs):
+        msg = "an endpoint names an option twice"
+        raise InvalidValue(msg)
+    return rest, tuple(pairs)
+
+
+def _check_host_and_prefix(text: str) -> None:
+    host, slash, prefix = text.partition("/")
+    try:
+        check_host(host)
+        if slash:
+            check_repository(prefix)
+    except InvalidReference as error:
+        msg = f"{text[:200]!r} is no endpoint: {error.message}"
+        raise InvalidValue(msg, hint=error.hint or _HOW) from error

@@ -1,0 +1,1 @@
+"""The sieve: which artifacts are wanted."""

@@ -1,0 +1,1 @@
+"""The cable: the only place that speaks HTTP."""

@@ -1,0 +1,70 @@
+"""What a plug-in supplies, and what it is given.
+
+A provider is data and one function: the names it goes by, the hosts it knows for its own, and
+how to open an endpoint. Third parties register one under the entry-point group
+``harborsync.providers``; see the how-to page on writing a provider.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import attrs
+
+from harborsync.cancel import Cancel
+from harborsync.clock import Clock, SystemClock
+from harborsync.credentials.base import Anonymous, CredentialSource
+from harborsync.events import SILENT, Dispatcher
+from harborsync.limits import HostLimits
+from harborsync.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harborsync.endpoint import Endpoint
+    from harborsync.registry import Registry
+
+
+def _never(host: str) -> bool:  # noqa: ARG001 - the signature of Provider.recognises
+    return False
+
+
+@attrs.frozen(kw_only=True)
+class OpenContext:
+    """Everything an opened registry takes from outside, with good defaults.
+
+    Attributes:
+        clock: Time and sleep.
+        retry: How often and how patiently a request is repeated.
+        limits: Connections and requests a second per host.
+        credentials: Who knows the logins.
+        cancel: Stops waits and transfers.
+        emit: Is told about retries.
+        rng: Randomness, for jitter.
+    """
+
+    clock: Clock = attrs.field(factory=SystemClock)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    limits: HostLimits = attrs.field(factory=HostLimits)
+    credentials: CredentialSource = attrs.field(factory=Anonymous)
+    cancel: Cancel = attrs.field(factory=Cancel)
+    emit: Dispatcher = SILENT
+    rng: random.Random = attrs.field(factory=random.SystemRandom, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """A kind of registry.
+
+    Attributes:
+        name: The word before ``://`` in an endpoint.
+        open: Opens an endpoint; makes no request.
+        recognises: Whether a host is surely one of this kind.
+        extra: The extra of this package that brings what it needs, or None.
+    """
+
+    name: str
+    open: Callable[[Endpoint, OpenContext], Registry]
+    recognises: Callable[[str], bool] = _never
+    extra: str | None = None

@@ -1,0 +1,1 @@
+"""The store rooms: every kind of place that holds artifacts."""

@@ -1,0 +1,412 @@
+"""Everything that travels with an artifact: its children, its blobs, and what is said about it.
+
+A :class:`Graph` is read from the source before anything is written, so that the plan knows the
+bytes and the copy knows the order (OCI-6.7): blobs, children, the root, then the satellites,
+which are the signatures, SBOMs and attestations that point to it. Satellites are found through
+the referrers API, through the fallback tag ``sha256-<hex>`` where there is no API, and through
+cosign's tags ``sha256-<hex>.sig``, ``.att`` and ``.sbom`` (OCI-6.1, 6.3, 6.4).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.content import Descriptor, Manifest, Platform
+from harborsync.errors import InvalidManifest, NotFound, Side
+from harborsync.reference import Digest, Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from harborsync.registry import Registry
+
+MAX_NESTING: Final = 8  # OCI-3.15
+MAX_SATELLITE_DEPTH: Final = 4  # OCI-6.6
+_CACHE_BYTES: Final = 32 * 2**20
+
+
+class Subset(StrEnum):
+    """What becomes of an index of which only some platforms are wanted (OCI-3.21).
+
+    Neither is ever chosen silently: the first keeps the digest, and many registries refuse it;
+    the second makes a new index with another digest, and orphans the signatures of the old.
+    """
+
+    SPARSE = "sparse"
+    REWRITTEN = "rewritten"
+
+
+class Foreign(StrEnum):
+    """What becomes of layers that may not be distributed (OCI-3.19)."""
+
+    SKIP = "skip"
+    COPY = "copy"
+    FETCH = "fetch"
+
+
+@attrs.frozen(kw_only=True)
+class Choice:
+    """What of an artifact is wanted.
+
+    Attributes:
+        platforms: The platforms wanted of an index; empty for all.
+        subset: How an index with fewer platforms is written; needed with ``platforms``.
+        foreign: What becomes of non-distributable layers.
+        satellites: Globs over the artifact types of the satellites wanted; ``*`` is all, and
+            cosign's tags have the types ``cosign.sig``, ``cosign.att``, ``cosign.sbom``.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    subset: Subset | None = None
+    foreign: Foreign = Foreign.SKIP
+    satellites: tuple[str, ...] = ("*",)
+
+    def wants_platform(self, entry: Descriptor) -> bool:
+        """Tell whether an index entry is wanted; one without a platform is (OCI-3.22)."""
+        if not self.platforms or entry.platform is None:
+            return True
+        return any(wanted.covers(entry.platform) for wanted in self.platforms)
+
+    def wants_satellite(self, kind: str) -> bool:
+        """Tell whether satellites of this artifact type are wanted."""
+        return any(fnmatchcase(kind, glob) for glob in self.satellites)
+
+
+EVERYTHING_OF_IT: Final = Choice()
+
+
+@attrs.frozen(kw_only=True)
+class Satellite:
+    """Something said about another manifest.
+
+    Attributes:
+        graph: What it consists of.
+        subject: The digest of what it is about.
+        tag: The digest tag it is found under, or None for a referrer.
+        listing: What the source's referrers list says of it, annotations included.
+    """
+
+    graph: Graph
+    subject: Digest
+    tag: Tag | None = None
+    listing: Descriptor | None = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Graph:
+    """A manifest and everything below it.
+
+    Attributes:
+        manifest: The manifest itself.
+        children: The graphs of its child manifests that are wanted.
+        blobs: Its own blobs, each digest once, without those left out by policy.
+        satellites: What is said about this very manifest.
+        source_digest: The digest at the source; differs from the manifest's only if an index
+            was rewritten.
+        notes: What could not be read and does not stand in the way, for people; on the root.
+    """
+
+    manifest: Manifest
+    children: tuple[Graph, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+    satellites: tuple[Satellite, ...] = ()
+    source_digest: Digest
+    notes: tuple[str, ...] = ()
+
+    def nodes(self, seen: set[Digest] | None = None) -> Iterator[Graph]:
+        """Yield this graph's manifests without satellites, children first, each digest once."""
+        seen = set() if seen is None else seen
+        if self.manifest.digest in seen:
+            return
+        seen.add(self.manifest.digest)
+        for child in self.children:
+            yield from child.nodes(seen)
+        yield self
+
+    def all_satellites(self) -> Iterator[Satellite]:
+        """Yield the satellites of every manifest in here, subjects before what is about them."""
+        for node in self.nodes():
+            for satellite in node.satellites:
+                yield satellite
+                yield from satellite.graph.all_satellites()
+
+    @cached_property
+    def all_blobs(self) -> dict[Digest, Descriptor]:
+        """Every blob, those of satellites included, each digest once."""
+        graphs = (self, *(satellite.graph for satellite in self.all_satellites()))
+        return {b.digest: b for graph in graphs for node in graph.nodes() for b in node.blobs}
+
+    @property
+    def bytes_at_most(self) -> int:
+        """Bytes of blobs that a copy moves at the most."""
+        return sum(blob.size for blob in self.all_blobs.values())
+
+
+class ManifestCache:
+    """Manifests read by digest, each once, up to a number of bytes; thread-safe."""
+
+    def __init__(self, max_bytes: int = _CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._held: OrderedDict[Digest, Manifest] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, digest: Digest) -> Manifest | None:
+        """Return the manifest if it is held."""
+        with self._lock:
+            if digest in self._held:
+                self._held.move_to_end(digest)
+            return self._held.get(digest)
+
+    def put(self, manifest: Manifest) -> None:
+        """Hold a manifest; the ones used longest ago make room."""
+        with self._lock:
+            if manifest.digest in self._held:
+                return
+            self._held[manifest.digest] = manifest
+            self._bytes += manifest.size
+            while self._bytes > self._max_bytes and len(self._held) > 1:
+                self._bytes -= self._held.popitem(last=False)[1].size
+
+
+class SourceRepository:
+    """One repository at the source, read as little as possible; thread-safe.
+
+    Args:
+        registry: Where it is.
+        name: Its full name.
+        cache: Manifests already read.
+        tags: Its tags, where they have been listed already.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        name: str,
+        cache: ManifestCache,
+        tags: Iterable[Tag] | None = None,
+    ) -> None:
+        self.registry = registry
+        self.name = name
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._digest_tags = None if tags is None else _by_subject(tags)
+        self._heads: dict[Tag, Descriptor | None] = {}
+
+    def manifest(self, reference: Tag | Digest) -> Manifest:
+        """Return a manifest; one asked for by digest is read at most once."""
+        held = self._cache.get(reference) if isinstance(reference, Digest) else None
+        if held is None:
+            held = self.registry.get_manifest(self.name, reference)
+            self._cache.put(held)
+        return held
+
+    def head(self, tag: Tag) -> Descriptor | None:
+        """Return what a digest tag points to; each is asked for once."""
+        with self._lock:
+            if tag in self._heads:
+                return self._heads[tag]
+        found = self._heads[tag] = self.registry.resolve(self.name, tag)
+        return found
+
+    def digest_tags(self, subject: Digest) -> tuple[Tag, ...]:
+        """Return the digest tags that hang on ``subject``; lists the repository's tags once."""
+        with self._lock:
+            if self._digest_tags is None:
+                listed = self.registry.list_artifacts(self.name)
+                self._digest_tags = _by_subject(a.tag for a in listed if a.tag is not None)
+        return self._digest_tags.get(subject.tag_prefix, ())
+
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """Return what refers to ``subject``: by the API, and by the fallback tag (OCI-6.4)."""
+        api = self.registry.abilities.referrers
+        found = (api.list_referrers(self.name, subject) if api is not None else None) or ()
+        fallback = self.fallback_index(subject)
+        if fallback is not None:
+            found = (*found, *fallback.entries)
+        return tuple({entry.digest: entry for entry in reversed(found)}.values())[::-1]
+
+    def fallback_index(self, subject: Digest) -> Manifest | None:
+        """Return the index under the fallback tag of ``subject``, or None if there is none.
+
+        Raises:
+            InvalidManifest: The tag is something else.
+        """
+        tag = Tag(subject.tag_prefix)
+        if tag not in self.digest_tags(subject):
+            return None
+        found = self.head(tag)
+        if found is None:
+            return None
+        index = self.manifest(found.digest)
+        if not index.is_index:
+            msg = f"the tag {tag} in {self.name} is no index, so referrers cannot be read from it"
+            raise InvalidManifest(msg, side=Side.SOURCE)
+        return index
+
+
+def _by_subject(tags: Iterable[Tag]) -> dict[str, tuple[Tag, ...]]:
+    found: dict[str, list[Tag]] = {}
+    for tag in tags:
+        prefix = tag.subject_prefix
+        if prefix is not None:
+            found.setdefault(prefix, []).append(tag)
+    return {prefix: tuple(sorted(hanging)) for prefix, hanging in found.items()}
+
+
+def read_graph(source: SourceRepository, root: Digest, choice: Choice = EVERYTHING_OF_IT) -> Graph:
+    """Read everything that travels with ``root``; reads only.
+
+    Raises:
+        InvalidManifest: Something is no manifest, nested too deep, or asks for a subset of
+            platforms without saying how.
+        NotFound: A manifest is lacking at the source.
+    """
+    reader = _Reader(source, choice)
+    graph = reader.graph(root, nesting=0, depth=0)
+    return attrs.evolve(graph, notes=tuple(reader.notes))
+
+
+class _Reader:
+    """Reads one graph; remembers where it has been."""
+
+    def __init__(self, source: SourceRepository, choice: Choice) -> None:
+        self._source = source
+        self._choice = choice
+        self._done: dict[Digest, Graph] = {}
+        self._satellites_seen: set[tuple[Digest, Digest]] = set()
+        self.notes: list[str] = []
+
+    def graph(self, digest: Digest, *, nesting: int, depth: int) -> Graph:
+        if digest in self._done:
+            return self._done[digest]
+        if nesting > MAX_NESTING:
+            msg = f"indexes in {self._source.name} are nested deeper than {MAX_NESTING}"
+            raise InvalidManifest(msg, side=Side.SOURCE)
+        original = self._source.manifest(digest)
+        wanted = self._wanted_entries(original)
+        graph = Graph(
+            manifest=self._written(original, wanted),
+            children=self._children(original, wanted, nesting=nesting, depth=depth),
+            blobs=self._blobs(original, wanted),
+            source_digest=digest,
+        )
+        if graph.manifest.digest == digest:  # a rewritten index has no signatures (OCI-6.12)
+            graph = attrs.evolve(graph, satellites=self._satellites(digest, depth))
+        self._done[digest] = graph
+        return graph
+
+    def _wanted_entries(self, index: Manifest) -> tuple[Descriptor, ...]:
+        kept = [e for e in index.manifests if e.attests is None and self._choice.wants_platform(e)]
+        names = {str(entry.digest) for entry in kept}
+        attested = [e for e in index.manifests if e.attests is not None]
+        everything = not self._choice.platforms
+        return tuple(
+            e
+            for e in index.manifests
+            if e in kept or (e in attested and (everything or e.attests in names))
+        )
+
+    def _written(self, original: Manifest, wanted: tuple[Descriptor, ...]) -> Manifest:
+        if len(wanted) == len(original.manifests):
+            return original
+        if not wanted:
+            asked = ", ".join(map(str, self._choice.platforms))
+            msg = f"the index {original.digest} has none of the platforms {asked}"
+            raise InvalidManifest(
+                msg, hint="ask for a platform it has, or leave it out by a filter"
+            )
+        if self._choice.subset is Subset.SPARSE:
+            return original
+        if self._choice.subset is None:
+            msg = "some platforms of an index were asked for, but not how to write it"
+            raise InvalidManifest(msg, hint="choose subset='sparse' or subset='rewritten'")
+        return rewrite_index(original, frozenset(entry.digest for entry in wanted))
+
+    def _children(
+        self, index: Manifest, wanted: tuple[Descriptor, ...], *, nesting: int, depth: int
+    ) -> tuple[Graph, ...]:
+        children = (self._child(index, entry, nesting=nesting, depth=depth) for entry in wanted)
+        return tuple(child for child in children if child is not None)
+
+    def _child(
+        self, index: Manifest, entry: Descriptor, *, nesting: int, depth: int
+    ) -> Graph | None:
+        try:
+            return self.graph(entry.digest, nesting=nesting + 1, depth=depth)
+        except (NotFound, InvalidManifest) as error:
+            if not entry.is_manifest:
+                return None  # an unknown type that is no manifest is a blob (OCI-3.14)
+            error.at(Side.SOURCE)
+            error.message = f"{entry.digest}, listed by {index.digest}: {error.message}"
+            raise
+
+    def _blobs(self, manifest: Manifest, wanted: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
+        unknown = (e for e in wanted if not e.is_manifest and e.digest not in self._done)
+        found = (*manifest.blobs, *unknown)
+        skip_foreign = self._choice.foreign is Foreign.SKIP
+        return tuple(blob for blob in found if not (skip_foreign and blob.is_foreign))
+
+    def _satellites(self, subject: Digest, depth: int) -> tuple[Satellite, ...]:
+        if not self._choice.satellites or depth > MAX_SATELLITE_DEPTH:
+            return ()
+        found = (*self._referrers(subject, depth), *self._tagged(subject, depth))
+        return tuple({s.graph.manifest.digest: s for s in reversed(found)}.values())[::-1]
+
+    def _referrers(self, subject: Digest, depth: int) -> Iterator[Satellite]:
+        for entry in self._source.referrers(subject):
+            if self._choice.wants_satellite(entry.artifact_type):
+                yield from self._satellite(subject, entry.digest, depth, listing=entry)
+
+    def _tagged(self, subject: Digest, depth: int) -> Iterator[Satellite]:
+        for tag in self._source.digest_tags(subject):
+            ending = tag.partition(".")[2]
+            if not ending or not self._choice.wants_satellite(f"cosign.{ending}"):
+                continue
+            found = self._source.head(tag)
+            if found is not None:
+                yield from self._satellite(subject, found.digest, depth, tag=tag)
+
+    def _satellite(
+        self,
+        subject: Digest,
+        digest: Digest,
+        depth: int,
+        *,
+        tag: Tag | None = None,
+        listing: Descriptor | None = None,
+    ) -> Iterator[Satellite]:
+        if not self._first_time(subject, digest):
+            return
+        try:
+            graph = self.graph(digest, nesting=0, depth=depth + 1)
+        except NotFound:
+            self.notes.append(f"{digest}, said to be about {subject}, is lacking at the source")
+            return
+        yield Satellite(graph=graph, subject=subject, tag=tag, listing=listing)
+
+    def _first_time(self, subject: Digest, satellite: Digest) -> bool:
+        """Tell loops apart: a pair of subject and satellite is followed once (OCI-6.6)."""
+        pair = (subject, satellite)
+        if pair in self._satellites_seen or satellite == subject:
+            return False
+        self._satellites_seen.add(pair)
+        return True
+
+
+def rewrite_index(index: Manifest, keep: frozenset[Digest]) -> Manifest:
+    """Return a new index with only the entries in ``keep``: another document, another digest."""
+    document: Mapping[str, object] = index.document
+    entries = [
+        entry for entry in index.document["manifests"] if Digest.parse(entry["digest"]) in keep
+    ]
+    raw = json.dumps({**document, "manifests": entries}, separators=(",", ":")).encode()
+    return Manifest.parse(raw, index.media_type)

@@ -1,0 +1,173 @@
+"""What is known to be at each destination, and what is on its way there.
+
+One ledger serves every rule, artifact and thread of a run, so that a blob is sent to a
+registry once however many tags and repositories want it: the first repository gets the bytes,
+the others a mount.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from harborsync.reference import Digest
+
+# More candidates than this are not worth a request each (OCI-4.5).
+_MOUNT_CANDIDATES: Final = 2
+
+
+@attrs.frozen
+class Shelf:
+    """A repository of a registry, as the ledger knows it.
+
+    Attributes:
+        registry: The registry's identity.
+        repository: The repository's full name.
+    """
+
+    registry: str
+    repository: str
+
+
+class _Flight:
+    """Work that one thread does and others wait for."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+
+
+class Ledger:
+    """Remembers what is where; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._present: defaultdict[Shelf, set[Digest]] = defaultdict(set)
+        self._holders: defaultdict[tuple[str, Digest], list[str]] = defaultdict(list)
+        self._flights: dict[Hashable, _Flight] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
+
+    def has(self, shelf: Shelf, digest: Digest) -> bool:
+        """Tell whether ``digest`` is known to be in ``shelf``."""
+        with self._lock:
+            return digest in self._present[shelf]
+
+    def note(self, shelf: Shelf, digest: Digest) -> None:
+        """Note that ``digest`` is in ``shelf``."""
+        with self._lock:
+            if digest not in self._present[shelf]:
+                self._present[shelf].add(digest)
+                self._holders[shelf.registry, digest].append(shelf.repository)
+
+    def forget(self, shelf: Shelf, digest: Digest) -> None:
+        """Strike out ``digest``: the registry says that it is not in ``shelf``."""
+        with self._lock:
+            self._present[shelf].discard(digest)
+            holders = self._holders[shelf.registry, digest]
+            if shelf.repository in holders:
+                holders.remove(shelf.repository)
+
+    def holders(self, shelf: Shelf, digest: Digest) -> tuple[str, ...]:
+        """Return other repositories of the same registry that hold ``digest``, few at most."""
+        with self._lock:
+            found = self._holders[shelf.registry, digest]
+            return tuple(name for name in found if name != shelf.repository)[:_MOUNT_CANDIDATES]
+
+    def deliver(
+        self, shelf: Shelf, digest: Digest, send: Callable[[tuple[str, ...]], None]
+    ) -> bool:
+        """See to it that ``digest`` is in ``shelf``, once for all who ask at the same time.
+
+        ``send`` is given the repositories to mount from. While another repository of the same
+        registry is being given the same digest for the first time, this waits for that one,
+        to mount from it instead of moving the bytes again.
+
+        Returns:
+            Whether ``send`` was called here; False if it was there or another thread sent it.
+
+        Raises:
+            HarborsyncError: What ``send`` raised, here or in the thread that was waited for.
+        """
+        while not self.has(shelf, digest):
+            candidates = self.holders(shelf, digest)
+            keys: tuple[Hashable, ...] = ((shelf, digest),)
+            if not candidates:
+                keys = ((shelf, digest), (shelf.registry, digest))
+            waiting_for = self._take_off(keys)
+            if waiting_for is None:
+                self._fly(keys, partial(self._send, shelf, digest, send, candidates))
+                return True
+            key, flight = waiting_for
+            flight.done.wait()
+            if flight.error is not None and key == (shelf, digest):
+                raise copy(flight.error)
+        return False
+
+    def _send(
+        self,
+        shelf: Shelf,
+        digest: Digest,
+        send: Callable[[tuple[str, ...]], None],
+        candidates: tuple[str, ...],
+    ) -> None:
+        send(candidates)
+        self.note(shelf, digest)
+
+    def once(self, key: Hashable, work: Callable[[], None]) -> bool:
+        """Do ``work`` unless another thread is at it; then wait for that one.
+
+        Returns:
+            Whether it was done here.
+
+        Raises:
+            HarborsyncError: What the work raised, here or there.
+        """
+        waiting_for = self._take_off((key,))
+        if waiting_for is None:
+            self._fly((key,), work)
+            return True
+        flight = waiting_for[1]
+        flight.done.wait()
+        if flight.error is not None:
+            raise copy(flight.error)
+        return False
+
+    @contextmanager
+    def alone(self, key: Hashable) -> Iterator[None]:
+        """Let one thread at a time work on ``key``, such as a tag that is read and rewritten."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            yield
+
+    def _take_off(self, keys: tuple[Hashable, ...]) -> tuple[Hashable, _Flight] | None:
+        """Claim all keys, or return the first that is in flight."""
+        with self._lock:
+            for key in keys:
+                if key in self._flights:
+                    return key, self._flights[key]
+            flight = _Flight()
+            self._flights.update(dict.fromkeys(keys, flight))
+            return None
+
+    def _fly(self, keys: tuple[Hashable, ...], work: Callable[[], None]) -> None:
+        flight = self._flights[keys[0]]
+        try:
+            work()
+        except BaseException as error:
+            flight.error = error
+            raise
+        finally:
+            with self._lock:
+                for key in keys:
+                    del self._flights[key]
+            flight.done.set()

@@ -1,0 +1,434 @@
+"""The corridor: moves a graph from one registry to another, the user's tag last.
+
+The order is that of OCI-6.7: blobs, child manifests, the root by its digest, then everything
+that is said about it, then the tag. Whoever sees the tag finds the artifact complete and its
+signatures in place. This module knows two :class:`~harborsync.registry.Registry` objects and
+nothing of HTTP, rules or plans.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import attrs
+
+from harborsync.cancel import Cancel
+from harborsync.clock import Clock, SystemClock
+from harborsync.content import EMPTY, EMPTY_CONTENT, Descriptor, Manifest
+from harborsync.errors import ContentMissing, HarborsyncError, Side, VerificationError
+from harborsync.events import (
+    SILENT,
+    BlobEvent,
+    BlobFinished,
+    BlobOutcome,
+    BlobStarted,
+    BytesMoved,
+    Dispatcher,
+    ManifestWritten,
+)
+from harborsync.ledger import Ledger, Shelf
+from harborsync.reference import ArtifactRef, Digest, Tag
+from harborsync.referrers import entry_of, make_findable
+from harborsync.registry import BlobPut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from harborsync.graph import Graph, Satellite, SourceRepository
+    from harborsync.registry import Registry
+
+_T = TypeVar("_T")
+
+
+class Spread(Protocol):
+    """Runs work on many items, perhaps at once; raises the first error after all have ended."""
+
+    def __call__(self, work: Callable[[_T], None], items: Sequence[_T], /) -> None:
+        """Do ``work`` for every item."""
+        ...
+
+
+def one_by_one(work: Callable[[_T], None], items: Sequence[_T], /) -> None:
+    """Do ``work`` for every item, in this thread."""
+    for item in items:
+        work(item)
+
+
+def unmetered(count: int, /) -> None:
+    """Let ``count`` bytes pass."""
+
+
+class OpenBlob(Protocol):
+    """Opens a blob of a source repository from an offset."""
+
+    def __call__(
+        self, source: SourceRepository, blob: Descriptor, offset: int, /
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Open the blob's bytes from ``offset``."""
+        ...
+
+
+def from_registry(
+    source: SourceRepository, blob: Descriptor, offset: int, /
+) -> AbstractContextManager[Iterator[bytes]]:
+    """Open a blob in the registry that lists it, and nowhere else."""
+    return source.registry.open_blob(source.name, blob, offset)
+
+
+@attrs.frozen(kw_only=True)
+class Tools:
+    """What a transfer works with, shared by all transfers of a run.
+
+    Attributes:
+        ledger: What is known to be where.
+        cancel: Stops between two blocks.
+        clock: Time, for the events.
+        emit: Is told what happens.
+        spread: Runs the blobs of one artifact.
+        meter: Is called with the length of every block before it is passed on; may wait.
+        open_blob: Opens a blob at the source.
+    """
+
+    ledger: Ledger = attrs.field(factory=Ledger)
+    cancel: Cancel = attrs.field(factory=Cancel)
+    clock: Clock = attrs.field(factory=SystemClock)
+    emit: Dispatcher = SILENT
+    spread: Spread = one_by_one
+    meter: Callable[[int], None] = unmetered
+    open_blob: OpenBlob = from_registry
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """Where a graph goes.
+
+    Attributes:
+        registry: The registry.
+        repository: The repository's full name there.
+        tag: The tag written last, or None to write by digest only.
+        tags: The tags the repository is known to have, or None if nobody looked.
+        overwrite: Whether signatures that differ at the destination give way.
+    """
+
+    registry: Registry
+    repository: str
+    tag: Tag | None = None
+    tags: frozenset[Tag] | None = None
+    overwrite: bool = False
+
+    @property
+    def shelf(self) -> Shelf:
+        """The repository as the ledger knows it."""
+        return Shelf(self.registry.identity, self.repository)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is there yet, so that nobody needs to ask what it has."""
+        return self.tags is not None and not self.tags
+
+    def lacks(self, tag: Tag) -> bool:
+        """Tell whether a tag is known not to be there."""
+        return self.tags is not None and tag not in self.tags
+
+
+@attrs.define
+class Tally:
+    """What one transfer moved; adds up under a lock.
+
+    Attributes:
+        bytes_sent: Bytes of blobs sent, repeated ones included.
+        bytes_mounted: Bytes of blobs mounted from another repository.
+        bytes_present: Bytes of blobs that were there already.
+        attempts: The most tries a blob took.
+        satellites: Number of satellites that are now at the destination.
+        warnings: What went wrong beside the artifact itself, for people.
+    """
+
+    bytes_sent: int = 0
+    bytes_mounted: int = 0
+    bytes_present: int = 0
+    attempts: int = 1
+    satellites: int = 0
+    warnings: list[str] = attrs.field(factory=list)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
+
+    def add(self, blob: Descriptor, put: BlobPut) -> None:
+        """Count one blob."""
+        with self._lock:
+            self.bytes_sent += put.bytes_sent
+            self.attempts = max(self.attempts, put.attempts)
+            if put.outcome is BlobOutcome.MOUNTED:
+                self.bytes_mounted += blob.size
+            elif put.outcome is BlobOutcome.PRESENT:
+                self.bytes_present += blob.size
+
+
+def copy_graph(source: SourceRepository, graph: Graph, target: Target, tools: Tools) -> Tally:
+    """Copy everything in ``graph``, then write the tag if there is one.
+
+    Nothing is written that is there already, as far as that is known without asking twice.
+
+    Raises:
+        HarborsyncError: The artifact did not arrive, and its tag was not written. The error
+            tells the side. A satellite that the destination refuses only makes a warning.
+    """
+    copy = _Copy(source, target, tools)
+    copy.everything(graph)
+    return copy.tally
+
+
+class _Copy:
+    """One graph on its way to one place."""
+
+    def __init__(self, source: SourceRepository, target: Target, tools: Tools) -> None:
+        self._source = source
+        self._target = target
+        self._tools = tools
+        self._indexed: set[Digest] = set()
+        self.tally = Tally()
+
+    # --- the order of things ------------------------------------------------------------
+
+    def everything(self, graph: Graph) -> None:
+        """Bring over the graph, what is said about it, and last the tag (OCI-6.7)."""
+        self.tally.warnings.extend(graph.notes)
+        tag = self._target.tag
+        satellites = tuple(graph.all_satellites())
+        if not satellites or not self._target.registry.quirks.manifests_by_digest_first:
+            self._bring(graph, tag)
+            self._satellites(satellites)
+            return
+        self._bring(graph)
+        self._satellites(satellites)
+        if tag is not None:
+            self._put(graph, tag)
+
+    def _bring(self, graph: Graph, tag: Tag | None = None) -> None:
+        """Bring one graph over, once for all who want it at the same time."""
+        key = (self._target.shelf, graph.manifest.digest)
+        led = self._tools.ledger.once(key, partial(self._bring_now, graph, tag))
+        if not led and tag is not None:
+            self._put(graph, tag)
+
+    def _bring_now(self, graph: Graph, tag: Tag | None) -> None:
+        if self._is_there(graph):
+            if tag is not None:
+                self._put(graph, tag)
+            return
+        for child in graph.children:
+            self._bring(child)
+        self._tools.cancel.check()
+        self._tools.spread(self._blob, graph.blobs)
+        self._put(graph, tag)
+
+    def _is_there(self, graph: Graph) -> bool:
+        """Tell whether a manifest is known, or found, at the destination."""
+        digest, shelf = graph.manifest.digest, self._target.shelf
+        if self._tools.ledger.has(shelf, digest):
+            return True
+        if self._target.is_new:
+            return False
+        with _on(Side.DESTINATION):
+            found = self._target.registry.resolve(self._target.repository, digest)
+        if found is None:
+            return False
+        self._tools.ledger.note(shelf, digest)
+        return True
+
+    # --- manifests ----------------------------------------------------------------------
+
+    def _put(self, graph: Graph, tag: Tag | None = None) -> None:
+        """Write a manifest; what the destination then says is lacking is sent once more."""
+        try:
+            self._write(graph.manifest, tag)
+        except ContentMissing as error:
+            self._send_again(graph, frozenset(error.digests))
+            with _explained(graph):
+                self._write(graph.manifest, tag)
+
+    def _write(self, manifest: Manifest, tag: Tag | None) -> None:
+        self._tools.cancel.check()
+        with _on(Side.DESTINATION):
+            if self._target.registry.put_manifest(self._target.repository, manifest, tag=tag):
+                self._indexed.add(manifest.digest)
+        self._tools.ledger.note(self._target.shelf, manifest.digest)
+        artifact = ArtifactRef(self._target.repository, tag, manifest.digest)
+        self._tools.emit(
+            ManifestWritten(
+                at=self._tools.clock.now(), to=self._target.registry.name, artifact=artifact
+            )
+        )
+
+    def _send_again(self, graph: Graph, named: frozenset[str]) -> None:
+        """Send what the destination says it lacks, or everything if it does not say what."""
+        shelf, ledger = self._target.shelf, self._tools.ledger
+        for child in graph.children:
+            if not named or str(child.manifest.digest) in named:
+                ledger.forget(shelf, child.manifest.digest)
+                self._bring(child)
+        lacking = [blob for blob in graph.blobs if not named or str(blob.digest) in named]
+        for blob in lacking:
+            ledger.forget(shelf, blob.digest)
+        self._tools.spread(self._blob, lacking)
+
+    # --- blobs --------------------------------------------------------------------------
+
+    def _blob(self, blob: Descriptor) -> None:
+        """See to it that a blob is there, by whoever sends it first."""
+        sent_here = self._tools.ledger.deliver(
+            self._target.shelf, blob.digest, partial(self._send, blob)
+        )
+        if not sent_here:
+            self.tally.add(blob, BlobPut(outcome=BlobOutcome.PRESENT))
+
+    def _send(self, blob: Descriptor, mount_from: tuple[str, ...]) -> None:
+        self._tools.cancel.check()
+        self._tell(BlobStarted, blob)
+        with _on(Side.DESTINATION):
+            put = self._target.registry.put_blob(
+                self._target.repository,
+                blob,
+                partial(self._open, blob),
+                mount_from=mount_from,
+                absent=self._target.is_new,
+            )
+        self.tally.add(blob, put)
+        self._tell(BlobFinished, blob, outcome=put.outcome)
+
+    @contextmanager
+    def _open(self, blob: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """Open a blob at the source, every block watched, metered and told about."""
+        known = _known_content(blob)
+        if known is not None:
+            yield iter((known[offset:],)) if offset < len(known) else iter(())
+            return
+        with _on(Side.SOURCE):
+            opened = self._tools.open_blob(self._source, blob, offset)
+            blocks = opened.__enter__()
+        try:
+            yield self._watched(blob, blocks)
+        finally:
+            opened.__exit__(None, None, None)
+
+    def _watched(self, blob: Descriptor, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        while True:
+            self._tools.cancel.check()
+            with _on(Side.SOURCE):
+                block = next(blocks, None)
+            if block is None:
+                return
+            self._tools.meter(len(block))
+            self._tell(BytesMoved, blob, count=len(block))
+            yield block
+
+    def _tell(self, kind: type[BlobEvent], blob: Descriptor, **fields: Any) -> None:
+        if self._tools.emit:
+            self._tools.emit(
+                kind(
+                    at=self._tools.clock.now(),
+                    to=self._target.registry.name,
+                    repository=self._target.repository,
+                    digest=blob.digest,
+                    size=blob.size,
+                    **fields,
+                )
+            )
+
+    # --- what is said about it ----------------------------------------------------------
+
+    def _satellites(self, satellites: Sequence[Satellite]) -> None:
+        arrived = [
+            each for each in satellites if self._survives(each, partial(self._satellite, each))
+        ]
+        by_subject: dict[Digest, list[Satellite]] = {}
+        for satellite in arrived:
+            if satellite.tag is None and satellite.graph.manifest.digest not in self._indexed:
+                by_subject.setdefault(satellite.subject, []).append(satellite)
+        for subject, referrers in by_subject.items():
+            self._survives(referrers[0], partial(self._list, subject, referrers))
+        self.tally.satellites = len(arrived)
+
+    def _survives(self, satellite: Satellite, work: Callable[[], None]) -> bool:
+        """Do something for a satellite; a refusal is a warning and stops nothing (OCI-3.25)."""
+        try:
+            work()
+        except HarborsyncError as error:
+            self._tools.cancel.check()
+            what = satellite.tag or satellite.graph.manifest.digest
+            self.tally.warnings.append(f"{what}, about {satellite.subject}: {error.message}")
+            return False
+        return True
+
+    def _satellite(self, satellite: Satellite) -> None:
+        if satellite.tag is None:
+            self._bring(satellite.graph)
+        elif self._may_write(satellite.tag, satellite.graph.manifest):
+            self._bring(satellite.graph, satellite.tag)
+
+    def _may_write(self, tag: Tag, manifest: Manifest) -> bool:
+        """Tell whether a digest tag is to be written; what only grew is, a conflict is not.
+
+        Raises:
+            TagImmutable: The destination has other signatures there, which are kept.
+        """
+        if self._target.lacks(tag):
+            return True
+        registry, repository = self._target.registry, self._target.repository
+        with _on(Side.DESTINATION):
+            found = registry.resolve(repository, tag)
+            if found is None or self._target.overwrite:
+                return found is None or found.digest != manifest.digest
+            if found.digest == manifest.digest:
+                return False
+            held = registry.get_manifest(repository, found.digest)
+        if {blob.digest for blob in held.blobs[1:]} <= {blob.digest for blob in manifest.blobs}:
+            return True
+        msg = "the destination has other signatures under this tag, which are kept"
+        raise VerificationError(msg, side=Side.DESTINATION)
+
+    def _list(self, subject: Digest, referrers: list[Satellite]) -> None:
+        """Make referrers findable where the registry did not do it by itself."""
+        wanted = {each.graph.manifest.digest: entry_of(each) for each in referrers}
+        key = (self._target.shelf, subject.tag_prefix)
+        with self._tools.ledger.alone(key), _on(Side.DESTINATION):
+            make_findable(
+                self._target.registry,
+                self._target.repository,
+                subject,
+                wanted,
+                like=self._source.fallback_index(subject),
+            )
+
+
+def _known_content(blob: Descriptor) -> bytes | None:
+    """Return content that needs no fetching: empty, ``{}``, or carried by the descriptor."""
+    if blob.size == 0:
+        return b""
+    return EMPTY_CONTENT if blob.digest == EMPTY.digest else blob.data
+
+
+@contextmanager
+def _on(side: Side) -> Iterator[None]:
+    """Mark errors that come through with the side they happened on, unless they are marked."""
+    try:
+        yield
+    except HarborsyncError as error:
+        error.at(side)
+        raise
+
+
+@contextmanager
+def _explained(graph: Graph) -> Iterator[None]:
+    """Say why a destination may refuse a manifest whose content was left out on purpose."""
+    try:
+        yield
+    except ContentMissing as error:
+        if len(graph.children) < len(graph.manifest.manifests):
+            error.hint = "this registry takes no sparse index; choose subset='rewritten'"
+        elif len(graph.blobs) < len(graph.manifest.blobs):
+            error.hint = "this registry wants non-distributable layers too; choose foreign='copy'"
+        raise

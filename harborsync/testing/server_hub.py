@@ -1,0 +1,74 @@
+"""What every part of the embedded registry's API needs: its storage, switches, names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from harborsync.errors import InvalidReference
+from harborsync.reference import Digest, Tag, check_repository
+from harborsync.testing.server_wire import Refusal
+
+if TYPE_CHECKING:
+    from harborsync.clock import Clock
+    from harborsync.testing.profiles import LoopbackQuirks
+    from harborsync.testing.storage import Storage
+
+
+@attrs.frozen(kw_only=True)
+class Hub:
+    """The things the handlers share.
+
+    Attributes:
+        storage: What the registry holds.
+        quirks: How it differs from the specification.
+        clock: Its time.
+        storage_origin: Scheme and host of its second address, for redirects to another host.
+    """
+
+    storage: Storage
+    quirks: LoopbackQuirks
+    clock: Clock
+    storage_origin: str = ""
+
+
+def repository_name(text: str) -> str:
+    """Return a repository name.
+
+    Raises:
+        Refusal: It is none.
+    """
+    try:
+        return check_repository(text)
+    except InvalidReference as error:
+        raise Refusal(400, "NAME_INVALID", "invalid repository name") from error
+
+
+def digest_or_refuse(text: str | None) -> Digest:
+    """Return a digest whose content can be checked.
+
+    Raises:
+        Refusal: It is none, or of an algorithm that is not known.
+    """
+    try:
+        digest = Digest.parse(text or "")
+    except InvalidReference as error:
+        raise Refusal(400, "DIGEST_INVALID", "invalid digest format") from error
+    if not digest.verifiable:
+        raise Refusal(400, "DIGEST_INVALID", "unsupported digest algorithm")
+    return digest
+
+
+def reference_or_refuse(text: str) -> Tag | Digest:
+    """Return a tag or a digest.
+
+    Raises:
+        Refusal: It is neither.
+    """
+    if ":" in text:
+        return digest_or_refuse(text)
+    try:
+        return Tag(text)
+    except InvalidReference as error:
+        raise Refusal(400, "TAG_INVALID", "invalid tag") from error

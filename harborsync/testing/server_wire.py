@@ -1,0 +1,420 @@
+"""HTTP/1.1 as the embedded registry speaks it: requests, responses, and one connection.
+
+Written by hand on sockets for two reasons: a test wants to cut, stall and lie at any byte,
+and a benchmark wants a server that costs little. A response's head and a small body leave in
+one send; a large body is read from its file in blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import attrs
+
+from harborsync.secrets import MASK
+from harborsync.testing.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from harborsync.clock import Clock
+    from harborsync.testing.storage import StoredBlob
+
+_BLOCK: Final = 256 * 1024
+_LONGEST_LINE: Final = 64 * 1024
+#: How much of a body nobody asked for is read, so that the connection can serve on.
+_DRAIN: Final = 4 * 2**20
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(?:;.*)?\r?\n")
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class Hangup(Exception):
+    """The connection must end now, in a clean way or by a reset."""
+
+    def __init__(self, *, reset: bool = False) -> None:
+        super().__init__("the connection ends here")
+        self.reset = reset
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """An answer, complete before its first byte is sent.
+
+    Attributes:
+        status: HTTP status.
+        headers: Header fields; Content-Length and Date are added.
+        body: The bytes, if they are few.
+        blob: The stored bytes to send instead, or None.
+        start: First byte of the blob to send.
+        length: Bytes of the blob to send, or None for all from ``start``.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = attrs.field(default=b"", repr=False)
+    blob: StoredBlob | None = None
+    start: int = 0
+    length: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Length of the body that is sent."""
+        if self.blob is None:
+            return len(self.body)
+        return self.blob.size - self.start if self.length is None else self.length
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the body."""
+        if self.blob is None:
+            yield self.body
+            return
+        with self.blob.open() as stream:
+            stream.seek(self.start)
+            left = self.size
+            while left and (block := stream.read(min(_BLOCK, left))):
+                left -= len(block)
+                yield block
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``value`` as a JSON answer."""
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    return Response(status=status, headers=fields, body=json.dumps(value).encode())
+
+
+class Refusal(Exception):
+    """An answer that is an error, in the form of the distribution specification."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str = "",
+        *,
+        detail: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message or code)
+        entry = {"code": code, "message": message or code.lower().replace("_", " ")}
+        details = detail if isinstance(detail, list) else [detail]
+        errors = [entry if each is None else {**entry, "detail": each} for each in details]
+        self.response = json_response(status, {"errors": errors}, headers)
+
+
+class RequestBody:
+    """The body of a request, read from the connection as it is asked for.
+
+    Attributes:
+        length: The length announced, or None for a chunked body.
+        taken: Bytes handed on so far.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, length: int | None, proceed: Callable[[], None] | None = None
+    ) -> None:
+        self._stream = stream
+        self._proceed = proceed
+        self._done = length == 0
+        self._cut: tuple[int, bool] | None = None
+        self.length = length
+        self.taken = 0
+
+    def cut_after(self, count: int, *, reset: bool) -> None:
+        """End the connection after ``count`` bytes of this body."""
+        self._cut = (count, reset)
+
+    def read(self) -> bytes:
+        """Return all that is left."""
+        return b"".join(self.blocks())
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the body's blocks as they come.
+
+        Raises:
+            Hangup: The body ended early, or was to be cut here.
+        """
+        if self._proceed is not None and not self._done:
+            self._proceed()
+            self._proceed = None
+        source = self._chunked() if self.length is None else self._sized()
+        for block in source:
+            yield self._count(block)
+        self._done = True
+
+    def drain(self) -> bool:
+        """Skip what nobody read; tell whether the next request can follow."""
+        if self._done:
+            return True
+        if self._proceed is not None or self.length is None or self.length - self.taken > _DRAIN:
+            return False
+        for _ in self.blocks():
+            pass
+        return True
+
+    def _sized(self) -> Iterator[bytes]:
+        left = (self.length or 0) - self.taken
+        while left:
+            block = self._stream.read(min(_BLOCK, left, self._room()))
+            if not block:
+                raise Hangup
+            left -= len(block)
+            yield block
+
+    def _chunked(self) -> Iterator[bytes]:
+        while True:
+            size = _CHUNK_SIZE.fullmatch(self._stream.readline(_LONGEST_LINE))
+            if size is None:
+                raise Hangup
+            left = int(size[1], 16)
+            if not left:
+                break
+            while left:
+                block = self._stream.read(min(_BLOCK, left, self._room()))
+                if not block:
+                    raise Hangup
+                left -= len(block)
+                yield block
+            self._stream.readline(_LONGEST_LINE)
+        while self._stream.readline(_LONGEST_LINE).strip():
+            pass
+
+    def _room(self) -> int:
+        return _BLOCK if self._cut is None else max(1, self._cut[0] - self.taken)
+
+    def _count(self, block: bytes) -> bytes:
+        self.taken += len(block)
+        if self._cut is not None and self.taken >= self._cut[0]:
+            raise Hangup(reset=self._cut[1])
+        return block
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A request.
+
+    Attributes:
+        method: The HTTP method.
+        target: Path and query as sent.
+        headers: Header fields by lower-case name.
+        body: The body, not yet read.
+        connection: Number of the connection it came over, from 1.
+        secure: Whether that connection is TLS.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: RequestBody = attrs.field(repr=False)
+    connection: int = 0
+    secure: bool = False
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+        return unquote(self.target.partition("?")[0])
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The decoded query, in order."""
+        text = self.target.partition("?")[2]
+        return tuple(parse_qsl(text, keep_blank_values=True)) if text else ()
+
+    def parameter(self, name: str) -> str | None:
+        """Return the first value of a query parameter, or None."""
+        return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host as the client sees them."""
+        return f"{'https' if self.secure else 'http'}://{self.headers.get('host', '')}"
+
+
+@attrs.frozen(kw_only=True)
+class LoggedRequest:
+    """One line of the access log.
+
+    Attributes:
+        method: The HTTP method.
+        path: The decoded path.
+        query: The query as sent, undecoded.
+        status: The status answered; 0 if the connection ended before.
+        connection: Number of the connection, from 1.
+        headers: Header fields by lower-case name, secrets masked but for their scheme.
+        bytes_in: Bytes of the request body read.
+        bytes_out: Bytes of the response body sent.
+    """
+
+    method: str
+    path: str
+    query: str
+    status: int
+    connection: int
+    headers: Mapping[str, str]
+    bytes_in: int
+    bytes_out: int
+
+
+def _masked(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: f"{value.partition(' ')[0]} {MASK}" if name in _SECRET_HEADERS else value
+        for name, value in headers.items()
+    }
+
+
+class Connection:
+    """Serves one client until it leaves, one request after the other."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        number: int,
+        *,
+        answer: Callable[[Request], Response],
+        fault_for: Callable[[Request], Fault | None],
+        log: Callable[[LoggedRequest], None],
+        clock: Clock,
+        secure: bool = False,
+    ) -> None:
+        self._socket = sock
+        self._number = number
+        self._answer = answer
+        self._fault_for = fault_for
+        self._log = log
+        self._clock = clock
+        self._secure = secure
+        self._stream = cast("BinaryIO", sock.makefile("rb", _BLOCK))
+        self._sent = 0
+
+    def serve(self) -> None:
+        """Answer requests until one side hangs up."""
+        try:
+            while self._serve_one():
+                pass
+        except Hangup as end:
+            if end.reset:
+                self._arm_reset()
+        except OSError:
+            pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        with suppress(OSError):
+            self._stream.close()
+        self._socket.close()
+
+    def _serve_one(self) -> bool:
+        request = self._read_request()
+        if request is None:
+            return False
+        status, self._sent = 0, 0
+        try:
+            fault = self._fault_for(request) or Fault()
+            response = self._respond(request, fault)
+            status = response.status
+            self._send(request, response, fault)
+        finally:
+            self._note(request, status)
+        return self._keeps(request) and request.body.drain()
+
+    def _respond(self, request: Request, fault: Fault) -> Response:
+        if fault.delay:
+            self._clock.sleep(fault.delay)
+        if fault.cut_request_after is not None:
+            request.body.cut_after(fault.cut_request_after, reset=fault.reset)
+        if fault.status is not None:
+            return Response(status=fault.status, headers=fault.headers, body=fault.body)
+        try:
+            response = self._answer(request)
+        except Refusal as refusal:
+            response = refusal.response
+        return attrs.evolve(response, headers={**response.headers, **fault.headers})
+
+    def _send(self, request: Request, response: Response, fault: Fault) -> None:
+        if fault.lose_answer:
+            raise Hangup(reset=fault.reset)
+        head = self._head(request, response)
+        if request.method == "HEAD" or not response.size:
+            self._socket.sendall(head)
+            return
+        for block in response.blocks():
+            self._socket.sendall(head + block if head else block)
+            head = b""
+            self._sent += len(block)
+
+    def _head(self, request: Request, response: Response) -> bytes:
+        status = response.status
+        try:
+            reason = HTTPStatus(status).phrase
+        except ValueError:
+            reason = "Unknown"
+        lines = [f"HTTP/1.1 {status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        if status != HTTPStatus.NO_CONTENT and "Content-Length" not in response.headers:
+            lines.append(f"Content-Length: {response.size}")
+        if not self._keeps(request):
+            lines.append("Connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def _keeps(self, request: Request) -> bool:
+        return request.headers.get("connection", "").lower() != "close"
+
+    def _note(self, request: Request, status: int) -> None:
+        split = urlsplit(request.target)
+        self._log(
+            LoggedRequest(
+                method=request.method,
+                path=unquote(split.path),
+                query=split.query,
+                status=status,
+                connection=self._number,
+                headers=_masked(request.headers),
+                bytes_in=request.body.taken,
+                bytes_out=self._sent,
+            )
+        )
+
+    def _read_request(self) -> Request | None:
+        line = self._stream.readline(_LONGEST_LINE)
+        words = line.decode("latin-1").split()
+        if len(words) != 3:  # noqa: PLR2004 - method, target, version
+            return None
+        headers = self._read_headers()
+        return Request(
+            method=words[0],
+            target=words[1],
+            headers=headers,
+            body=self._body(headers),
+            connection=self._number,
+            secure=self._secure,
+        )
+
+    def _read_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        while line := self._stream.readline(_LONGEST_LINE).rstrip(b"\r\n"):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        return headers
+
+    def _body(self, headers: Mapping[str, str]) -> RequestBody:
+        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            raise Hangup
+        proceed = self._proceed if headers.get("expect", "").lower() == "100-continue" else None
+        return RequestBody(self._stream, None if chunked else int(length), proceed)
+
+    def _proceed(self) -> None:
+        self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _arm_reset(self) -> None:
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,1 +1,55 @@
-"""The porter: who we are to each registry."""
+"""The porter: who we are to each registry.
+
+    >>> from harborsync import Secret
+    >>> from harborsync.credentials import Credential, StaticCredentials, default_credentials
+    >>> login = Credential(username="robot", secret=Secret("hunter2"))
+    >>> chain = default_credentials({"registry.example": login}, environ={})
+    >>> chain.get("registry.example").username
+    'robot'
+
+A login is looked for in the argument, then in ``HARBORSYNC_*`` variables, then where docker
+and podman keep theirs; without one we are anonymous. Nothing is ever written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harborsync._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from harborsync.credentials.base import Anonymous as Anonymous
+    from harborsync.credentials.base import Chain as Chain
+    from harborsync.credentials.base import Credential as Credential
+    from harborsync.credentials.base import CredentialSource as CredentialSource
+    from harborsync.credentials.base import Kind as Kind
+    from harborsync.credentials.base import Refreshing as Refreshing
+    from harborsync.credentials.command import CommandCredentials as CommandCredentials
+    from harborsync.credentials.defaults import Named as Named
+    from harborsync.credentials.defaults import default_credentials as default_credentials
+    from harborsync.credentials.defaults import explain as explain
+    from harborsync.credentials.docker_config import DockerConfig as DockerConfig
+    from harborsync.credentials.env import EnvironmentCredentials as EnvironmentCredentials
+    from harborsync.credentials.static import CallableCredentials as CallableCredentials
+    from harborsync.credentials.static import StaticCredentials as StaticCredentials
+
+_NAMES: Final = {
+    "Anonymous": "harborsync.credentials.base",
+    "CallableCredentials": "harborsync.credentials.static",
+    "Chain": "harborsync.credentials.base",
+    "CommandCredentials": "harborsync.credentials.command",
+    "Credential": "harborsync.credentials.base",
+    "CredentialSource": "harborsync.credentials.base",
+    "DockerConfig": "harborsync.credentials.docker_config",
+    "EnvironmentCredentials": "harborsync.credentials.env",
+    "Kind": "harborsync.credentials.base",
+    "Named": "harborsync.credentials.defaults",
+    "Refreshing": "harborsync.credentials.base",
+    "StaticCredentials": "harborsync.credentials.static",
+    "default_credentials": "harborsync.credentials.defaults",
+    "explain": "harborsync.credentials.defaults",
+}
+
+__all__ = sorted(_NAMES)  # noqa: PLE0605 - one list, not two to keep equal
+
+__getattr__ = lazy_names(__name__, _NAMES)

@@ -95,22 +95,26 @@ class Refreshing:
     """Renews a login ahead of its end; many threads may ask, one fetches.
 
     Args:
-        fetch: Gets a new credential; may take its time, may raise CredentialsError.
+        fetch: Gets a new credential, or None if it has none for that host; may take its time,
+            may raise CredentialsError.
         clock: Tells when a credential is about to end.
     """
 
-    def __init__(self, fetch: Callable[[str], Credential], clock: Clock) -> None:
+    def __init__(self, fetch: Callable[[str], Credential | None], clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
         self._held: dict[str, Credential] = {}
 
     def get(self, host: str, repository: str = "") -> Credential | None:  # noqa: ARG002
-        """Return a credential that is good for a while yet."""
+        """Return a credential that is good for a while yet, or None."""
         with self._lock:
             held = self._held.get(host)
             if held is None or self._ends_soon(held):
-                held = self._held[host] = self._fetch(host)
+                self._held.pop(host, None)
+                held = self._fetch(host)
+                if held is not None:
+                    self._held[host] = held
             return held
 
     def forget(self, host: str) -> None:

@@ -5,6 +5,8 @@
     │  ├─ InvalidReference       (also ValueError) a name, tag or digest that cannot be one
     │  ├─ InvalidValue           (also ValueError) a size, duration, bandwidth, endpoint …
     │  ├─ FilterSyntaxError      (also ValueError) .text .position .expected
+    │  ├─ PatternTimeout         .pattern: a regular expression took too long on some text
+    │  ├─ MissingFact            .clause .fact: a filter needs what the registry does not tell
     │  ├─ UnknownProvider
     │  ├─ MissingDependency      (also ImportError) names the extra to install
     │  ├─ NamingCollision        two sources would be written to one destination
@@ -129,6 +131,42 @@ class FilterSyntaxError(ConfigurationError, ValueError):
         self.text = text
         self.position = position
         self.expected = expected
+
+
+class PatternTimeout(ConfigurationError):
+    """A regular expression took too long; that is never taken for "does not match".
+
+    Attributes:
+        pattern: The expression.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """Name the expression and the way out."""
+        super().__init__(
+            f"the regular expression {pattern!r} takes too long",
+            hint="repeat nothing inside a repetition: 'a+' instead of '(a+)+'; or use like",
+        )
+        self.pattern = pattern
+
+
+class MissingFact(ConfigurationError):
+    """A filter cannot decide, because the registry does not tell what a clause needs.
+
+    Attributes:
+        artifact: What was to be decided on, as text.
+        clause: The clause, as text.
+        fact: The field of :class:`~harborsync.artifact.Artifact` that is unavailable.
+    """
+
+    def __init__(self, *, artifact: str, clause: str, fact: str) -> None:
+        """Name the clause and the way out."""
+        super().__init__(
+            f"cannot decide on {artifact}: {clause!r} needs {fact}, which the registry does not tell",
+            hint="drop the clause, or choose missing='exclude' to leave such artifacts out",
+        )
+        self.artifact = artifact
+        self.clause = clause
+        self.fact = fact
 
 
 class UnknownProvider(ConfigurationError):

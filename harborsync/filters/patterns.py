@@ -1,0 +1,111 @@
+"""Regular expressions of users on texts of strangers, on a leash.
+
+Three limits hold, and passing one is an error, never "does not match": an expression has at
+most 1000 characters; one match takes at most 0.1 s; and many matches take at most a
+millisecond each on average, beyond a first second, so that ten thousand tags which are each
+just fast enough do not add up to a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from harborsync.errors import FilterSyntaxError, PatternTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+LONGEST: Final = 1000
+_SECONDS_PER_MATCH: Final = 0.1
+_SECONDS_AT_FIRST: Final = 1.0
+_SECONDS_ON_AVERAGE: Final = 0.001
+
+
+class Pattern:
+    """A regular expression, ready to match; get one from :func:`compile_pattern`. Thread-safe.
+
+    Attributes:
+        text: The expression as written.
+    """
+
+    def __init__(self, text: str, *, cpu_seconds: Callable[[], float] = time.thread_time) -> None:
+        """Read the expression.
+
+        Args:
+            text: The expression, in the syntax of the ``regex`` package.
+            cpu_seconds: Tells how much computing this thread has done.
+
+        Raises:
+            FilterSyntaxError: The text is no expression, or too long a one.
+        """
+        import regex  # noqa: PLC0415 - costs 50 ms, and most users of this package never match
+
+        if len(text) > LONGEST:
+            expected = f"at most {LONGEST} characters"
+            raise _fault("the expression is too long", text, LONGEST, expected)
+        try:
+            self._compiled = regex.compile(text)
+        except regex.error as error:
+            position = min(error.pos or 0, len(text))
+            raise _fault(error.msg, text, position, "a regular expression") from error
+        except (RecursionError, OverflowError) as error:
+            raise _fault("it is nested too deeply", text, 0, "a simpler expression") from error
+        self.text = text
+        self._cpu_seconds = cpu_seconds
+        self._allowance = _SECONDS_AT_FIRST
+
+    def matches(self, text: str) -> bool:
+        """Tell whether the expression matches the whole of ``text``.
+
+        Raises:
+            PatternTimeout: That took too long.
+        """
+        return self._leashed(
+            lambda: (
+                self._compiled.fullmatch(text, timeout=_SECONDS_PER_MATCH, concurrent=True)
+                is not None
+            )
+        )
+
+    def replace(self, replacement: str, text: str) -> str:
+        r"""Return ``text`` with every match replaced; ``\1`` stands for the first group.
+
+        Raises:
+            PatternTimeout: That took too long.
+        """
+        return self._leashed(
+            lambda: self._compiled.sub(
+                replacement, text, timeout=_SECONDS_PER_MATCH, concurrent=True
+            )
+        )
+
+    def _leashed(self, work: Callable[[], _T]) -> _T:
+        started = self._cpu_seconds()
+        try:
+            result = work()
+        except TimeoutError as error:
+            raise PatternTimeout(self.text) from error
+        spent = self._cpu_seconds() - started
+        self._allowance = min(self._allowance - spent + _SECONDS_ON_AVERAGE, _SECONDS_AT_FIRST)
+        if self._allowance < 0:
+            self._allowance = _SECONDS_AT_FIRST
+            raise PatternTimeout(self.text)
+        return result
+
+
+@lru_cache(maxsize=1024)
+def compile_pattern(text: str) -> Pattern:
+    """Return the expression written as ``text``; the same object for the same text.
+
+    Raises:
+        FilterSyntaxError: The text is no expression, or too long a one.
+    """
+    return Pattern(text)
+
+
+def _fault(message: str, text: str, position: int, expected: str) -> FilterSyntaxError:
+    return FilterSyntaxError(message, text=text, position=position, expected=expected)

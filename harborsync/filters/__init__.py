@@ -22,11 +22,13 @@ from harborsync.filters.fields import (
     size,
     tag,
 )
+from harborsync.filters.keep import Keep
 
 __all__ = [
     "EVERYTHING",
     "Explanation",
     "Filter",
+    "Keep",
     "Missing",
     "Reason",
     "age",

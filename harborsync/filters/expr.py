@@ -224,7 +224,7 @@ class Everything(Leaf):
 
 
 #: Selects every artifact, tagged or not.
-EVERYTHING: Final = Everything()
+EVERYTHING: Final[Filter] = Everything()
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from harborsync.errors import FilterSyntaxError, PatternTimeout
 
@@ -45,15 +45,15 @@ class Pattern:
         import regex  # noqa: PLC0415 - costs 50 ms, and most users of this package never match
 
         if len(text) > LONGEST:
-            expected = f"at most {LONGEST} characters"
-            raise _fault("the expression is too long", text, LONGEST, expected)
+            _refuse("the expression is too long", text, LONGEST, f"at most {LONGEST} characters")
         try:
             self._compiled = regex.compile(text)
         except regex.error as error:
-            position = min(error.pos or 0, len(text))
-            raise _fault(error.msg, text, position, "a regular expression") from error
-        except (RecursionError, OverflowError) as error:
-            raise _fault("it is nested too deeply", text, 0, "a simpler expression") from error
+            message = str(error).partition(" at position ")[0]
+            position = getattr(error, "pos", None) or 0  # the package's stubs do not know it
+            _refuse(message, text, position, "a regular expression")
+        except (RecursionError, OverflowError):
+            _refuse("the expression is nested too deeply", text, 0, "a simpler one")
         self.text = text
         self._cpu_seconds = cpu_seconds
         self._allowance = _SECONDS_AT_FIRST
@@ -107,5 +107,5 @@ def compile_pattern(text: str) -> Pattern:
     return Pattern(text)
 
 
-def _fault(message: str, text: str, position: int, expected: str) -> FilterSyntaxError:
-    return FilterSyntaxError(message, text=text, position=position, expected=expected)
+def _refuse(message: str, text: str, position: int, expected: str) -> NoReturn:
+    raise FilterSyntaxError(message, text=text, position=position, expected=expected) from None

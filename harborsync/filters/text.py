@@ -41,7 +41,7 @@ from harborsync.reference import Digest
 from harborsync.units import ByteSize, Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class Logic(Protocol):
@@ -139,7 +139,7 @@ class _Token:
         return self.text[1:-1].replace(quote * 2, quote)
 
 
-def _tokens(text: str) -> Iterable[_Token]:
+def _tokens(text: str) -> Iterator[_Token]:
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -264,29 +264,28 @@ class _Parser(Generic[_T]):
                 return self._read_text("a glob in quotes, such as 'team-*/**'", Like)
             case "matches":
                 return self._read_text(r"a regular expression in quotes, such as 'v\d+'", Matches)
-            case "is":
-                return In(frozenset({self._read_value(subject)}))
-            case "in":
-                return In(frozenset(self._read_values(subject)))
+            case "is" | "in":
+                return In(frozenset(self._read_values(subject, operator)))
             case "semver":
                 return self._read_semver()
-            case "has" if subject == PLATFORM:
-                return Covers(
-                    self._read_text("a platform in quotes, such as 'linux/amd64'", Platform.parse)
-                )
             case "has":
-                return self._read_text(f"a {subject.word} in quotes", Has)
+                return self._read_has(subject)
             case _:
                 return self._read_comparison(subject, operator)
 
     def _read_semver(self) -> Semver:
-        versions = self._read_text(
-            "a version range in quotes, such as '>=1.4,<2'", VersionRange.parse
-        )
+        expected = "a version range in quotes, such as '>=1.4,<2'"
+        versions = self._read_text(expected, VersionRange.parse)
         prereleases = self._took("with")
         if prereleases:
             self._expect("prereleases", "'prereleases'")
         return Semver(versions, prereleases)
+
+    def _read_has(self, subject: Subject) -> Condition:
+        if subject == PLATFORM:
+            expected = "a platform in quotes, such as 'linux/amd64'"
+            return Covers(self._read_text(expected, Platform.parse))
+        return self._read_text(f"a {subject.word} in quotes", Has)
 
     def _read_comparison(self, subject: Subject, operator: str) -> Condition:
         if subject == SIZE:
@@ -297,7 +296,10 @@ class _Parser(Generic[_T]):
             operator, self._read_quantity("a span of time, such as 30d or 1h30m", Duration.parse)
         )
 
-    def _read_values(self, subject: Subject) -> Iterable[str]:
+    def _read_values(self, subject: Subject, operator: str) -> Iterator[str]:
+        if operator == "is":
+            yield self._read_value(subject)
+            return
         self._expect("(", "'(' and texts in quotes")
         yield self._read_value(subject)
         while self._took(","):
@@ -351,12 +353,8 @@ def _placed(text: str, start: int, part: str, make: Callable[[str], _V]) -> _V:
     try:
         return make(part)
     except FilterSyntaxError as error:
-        message, position, expected = (
-            error.args[0].partition("\n")[0],
-            error.position,
-            error.expected,
-        )
-        _refuse(message, text, start + position, expected)
+        message = error.message.partition("\n")[0]
+        _refuse(message, text, start + error.position, error.expected)
     except (InvalidValue, InvalidReference) as error:
         _refuse(error.message, text, start, str(error.hint))
 
@@ -368,4 +366,6 @@ def _alternatives(words: Iterable[str]) -> str:
 
 def _refuse(message: str, text: str, position: int, expected: str) -> NoReturn:
     on_one_line = re.sub(r"\s", " ", text)
-    raise FilterSyntaxError(message, text=on_one_line, position=position, expected=expected)
+    raise FilterSyntaxError(
+        message, text=on_one_line, position=position, expected=expected
+    ) from None

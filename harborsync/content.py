@@ -410,10 +410,8 @@ def _check_depth(value: object, depth: int = 0) -> None:
 
 def _document(raw: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(raw, object_pairs_hook=_pairs, parse_constant=_refuse_number)
+        value = json.loads(raw.decode(), object_pairs_hook=_pairs, parse_constant=_refuse_number)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InvalidManifest):
-            raise
         msg = "the document is no JSON"
         raise InvalidManifest(msg) from error
     _check_depth(value)
@@ -438,11 +436,10 @@ def _decide_type(document: dict[str, Any], served: str) -> str:
         msg = f"a manifest was served as {served!r} and says that it is {declared!r}"
         raise InvalidManifest(msg)
     decided = declared or ("" if served in _NO_TYPE else served) or _by_shape(document)
-    if ("manifests" in document) != (decided in INDEX_TYPES):
-        is_known = decided in MANIFEST_TYPES
-        if is_known and ("manifests" in document or decided in INDEX_TYPES):
-            msg = f"a manifest is called {decided!r} and has the shape of something else"
-            raise InvalidManifest(msg)
+    is_shaped_otherwise = ("manifests" in document) != (decided in INDEX_TYPES)
+    if is_shaped_otherwise and decided in MANIFEST_TYPES:
+        msg = f"a manifest is called {decided!r} and has the shape of something else"
+        raise InvalidManifest(msg)
     return decided
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*)(\+http)?://(.*)", re.ASCII | re.DOTALL)
 _ON_DISK: Final = re.compile(r"(oci|docker-archive|oci-archive):(?!//)(.+)", re.ASCII | re.DOTALL)
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+_NAME: Final = re.compile(r"(?!https?$)[a-z][a-z0-9-]*", re.ASCII)
 
 #: The provider of an endpoint that names only a host; the gate finds the real one.
 BY_HOST: Final = "auto"
@@ -73,9 +73,16 @@ class Endpoint:
         Raises:
             InvalidValue: A part is not acceptable.
         """
-        if not _NAME.fullmatch(self.provider) or not self.address or not self.address.isprintable():
+        if "@" in self.address and not self.is_path:
+            msg = f"the endpoint for {self.address.rpartition('@')[2]!r} holds a login"
+            raise InvalidValue(
+                msg, hint="leave it out and name a credential source: ?credentials=NAME"
+            )
+        if not _NAME.fullmatch(self.provider) or not self._is_writable:
             msg = f"{self.address[:200]!r} with provider {self.provider!r} is no endpoint"
             raise InvalidValue(msg, hint=_HOW)
+        if self.provider == BY_HOST:
+            _check_host_and_prefix(self.address)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -91,25 +98,29 @@ class Endpoint:
             return cls(provider=on_disk[1], address=path, option_items=options)
         with_scheme = _SCHEME.fullmatch(text)
         rest, options = _split_options(with_scheme[3] if with_scheme else text)
-        if "@" in rest.partition("/")[0]:
-            msg = f"the endpoint for {rest.partition('@')[2]!r} holds a user name or password"
-            raise InvalidValue(
-                msg, hint="leave it out and name a credential source: ?credentials=NAME"
-            )
         rest = rest.rstrip("/")
         if with_scheme is None:
-            _check_host_and_prefix(rest)
             return cls(address=rest, option_items=options)
-        if with_scheme[1] in {"http", "https"}:
-            msg = f"{text[:200]!r} is a URL, not an endpoint"
-            word = "registry" if with_scheme[1] == "https" else "registry+http"
-            raise InvalidValue(msg, hint=f"write {word}://{rest}")
+        if with_scheme[1] in _URL_WORDS:
+            raise _is_a_url(with_scheme[1], rest)
         return cls(
             provider=with_scheme[1],
             address=rest,
             plain_http=bool(with_scheme[2]),
             option_items=options,
         )
+
+    @property
+    def _is_writable(self) -> bool:
+        """Whether the address, written into one line, would be read as the same address."""
+        address = self.address
+        if not address or not address.isprintable() or address != address.strip():
+            return False
+        if "?" in address:
+            return False
+        if self.is_path:
+            return not address.startswith("//") and not self.plain_http
+        return not address.endswith("/")
 
     @property
     def options(self) -> dict[str, str]:
@@ -137,7 +148,11 @@ class Endpoint:
 
     def __str__(self) -> str:
         """Return the canonical text, which parses back to an equal value."""
-        query = f"?{urlencode(self.option_items, quote_via=quote)}" if self.option_items else ""
+        query = (
+            f"?{urlencode(self.option_items, safe='/', quote_via=quote)}"
+            if self.option_items
+            else ""
+        )
         if self.is_path:
             return f"{self.provider}:{self.address}{query}"
         if self.provider == BY_HOST and not self.plain_http:
@@ -145,6 +160,7 @@ class Endpoint:
         return f"{self.provider}{'+http' if self.plain_http else ''}://{self.address}{query}"
 
 
+_URL_WORDS: Final = {"https": "registry", "http": "registry+http"}
 _HOW: Final = "write it like registry.example/prefix, harbor://host/project or oci:DIR"
 
 
@@ -155,6 +171,12 @@ def _split_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
         msg = "an endpoint names an option twice"
         raise InvalidValue(msg)
     return rest, tuple(pairs)
+
+
+def _is_a_url(scheme: str, rest: str) -> InvalidValue:
+    rest = rest.rpartition("@")[2]
+    msg = f"'{scheme}://{rest[:200]}' is a URL, not an endpoint"
+    return InvalidValue(msg, hint=f"write {_URL_WORDS[scheme]}://{rest[:200]}")
 
 
 def _check_host_and_prefix(text: str) -> None:

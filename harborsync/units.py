@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal
+from fractions import Fraction
 from typing import Final, Self
 
 import attrs
@@ -42,8 +42,8 @@ _TIME_UNITS: Final = {
     "s": 1_000,
     "ms": 1,
 }
-_QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z/]+)", re.ASCII)
-_SPAN: Final = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
+_QUANTITY: Final = re.compile(r"(\d{1,18}(?:\.\d{1,18})?) ?([A-Za-z/]+)", re.ASCII)
+_SPAN: Final = re.compile(r"(\d{1,18})(ms|[wdhms])", re.ASCII)
 _NOT_NEGATIVE: Final = attrs.validators.ge(0)
 
 
@@ -53,8 +53,8 @@ def _quantity(text: str, units: dict[str, int], what: str) -> int:
     if not found or factor is None:
         msg = f"{text!r} is no {what}"
         raise InvalidValue(msg, hint=f"write a number and one of {', '.join(units)}")
-    amount = Decimal(found[1]) * factor
-    if amount != int(amount):
+    amount = Fraction(found[1]) * factor
+    if amount.denominator != 1:
         msg = f"{text!r} is no whole number of the smallest unit"
         raise InvalidValue(msg, hint=f"use a smaller one of {', '.join(units)}")
     return int(amount)

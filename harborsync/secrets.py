@@ -19,8 +19,8 @@ from typing import Final, NoReturn
 from harborsync.errors import ConfigurationError
 
 MASK: Final = "***"
-_QUERY: Final = re.compile(r"\?[^\s'\"<>)]*")
-_USERINFO: Final = re.compile(r"(?<=://)[^/\s@]*@")
+_QUERY: Final = re.compile(r"\?[^\s'\"<>)]+")
+_USERINFO: Final = re.compile(r"(?<=://)[^/\s]*@")
 _HEADER: Final = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 

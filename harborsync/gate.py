@@ -69,9 +69,9 @@ def open_registry(
         MissingDependency: The provider needs an extra that is not installed.
     """
     address = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
-    opener = find_provider(address, plugins=plugins)
     outside = context or OpenContext(credentials=default_credentials())
-    return opener.open(*_with_named_login(address, outside))
+    address, outside = _with_named_login(address, outside)
+    return find_provider(address, plugins=plugins).open(address, outside)
 
 
 def find_provider(endpoint: Endpoint, *, plugins: Iterable[EntryPoint] | None = None) -> Provider:

@@ -1,0 +1,330 @@
+"""Any registry that speaks the OCI distribution API: the one way bytes go over HTTP.
+
+    >>> from harborsync.gate import open_registry
+    >>> registry = open_registry("registry+http://127.0.0.1:5000")  # no request yet
+    >>> registry.name
+    '127.0.0.1:5000'
+
+A cloud's registry is this one with other :class:`~harborsync.registry.Quirks` and with
+abilities of its own put in through ``abilities``; nobody derives a class from it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.artifact import UNAVAILABLE, Artifact
+from harborsync.content import MANIFEST_TYPES, MAX_MANIFEST_BYTES, Descriptor, Manifest
+from harborsync.errors import DigestMismatch, InvalidReference, NotFound, Side
+from harborsync.provider import Provider
+from harborsync.reference import DOCKER_HUB, Digest, Tag
+from harborsync.registries import downloads
+from harborsync.registries.calls import (
+    Api,
+    path,
+    pulling,
+    pushing,
+    said_digest,
+    said_length,
+)
+from harborsync.registries.extras import Catalog, Mounts, Referrers, TagDeletion
+from harborsync.registries.pages import names
+from harborsync.registries.uploads import MemoryJournal, SessionJournal, Uploader
+from harborsync.registry import Abilities, BlobPut, Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from harborsync.endpoint import Endpoint
+    from harborsync.http.wire import Answer, Transport
+    from harborsync.provider import OpenContext
+    from harborsync.registry import BlobOpener, Registry
+
+#: Where Docker Hub's API is; its name is another (OCI-1.4).
+DOCKER_HUB_ORIGIN: Final = "https://registry-1.docker.io"
+_HUB_NAMES: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+
+_ACCEPT: Final = ", ".join(MANIFEST_TYPES)  # OCI-3.2, 3.3
+_NO_TYPE: Final = frozenset(
+    {"", "text/plain", "text/html", "application/json", "application/octet-stream"}
+)
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_NOT_ALLOWED: Final = 405
+_WRITTEN: Final = frozenset({200, 201, 202})  # OCI-3.10
+_SERVER_FAILED: Final = 500
+
+
+def _as_they_are(abilities: Abilities) -> Abilities:
+    return abilities
+
+
+class DistributionRegistry:
+    """A registry behind a distribution API; safe to use from many threads.
+
+    Args:
+        name: What people call it.
+        transport: The way to it; closed with the registry.
+        context: Clock, policy, cancel flag and listeners.
+        quirks: How it differs from the specification.
+        abilities: Changes what it can do, given what the API offers.
+        journal: Remembers upload sessions that broke off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        context: OpenContext,
+        *,
+        quirks: Quirks | None = None,
+        abilities: Callable[[Abilities], Abilities] = _as_they_are,
+        journal: SessionJournal | None = None,
+    ) -> None:
+        self._api = Api(name=name, transport=transport, context=context)
+        self._quirks = quirks or Quirks()
+        self._referrers = Referrers(self._api)
+        self._uploader = Uploader(
+            self._api,
+            quirks=self._quirks,
+            has_blob=self.has_blob,
+            journal=journal or MemoryJournal(),
+        )
+        self._abilities = abilities(self._offered_abilities())
+        self._lock = threading.Lock()
+        self._no_head: set[str] = set()
+
+    # --- what it is ------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return self._api.name
+
+    @property
+    def identity(self) -> str:
+        """The origin of its API: within one, blobs can be mounted."""
+        return self._api.transport.origin
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do, without what it has refused to do."""
+        return self._abilities
+
+    @property
+    def quirks(self) -> Quirks:
+        """How it differs from the specification."""
+        return self._quirks
+
+    def close(self) -> None:
+        """Close all connections; may be called again."""
+        self._api.transport.close()
+
+    def _offered_abilities(self) -> Abilities:
+        return Abilities(
+            catalog=Catalog(
+                self._api,
+                page_size=self._quirks.page_size,
+                withdraw=lambda: self._withdraw(catalog=None),
+            ),
+            mounts=Mounts(),
+            referrers=self._referrers,
+            deletes_tags=TagDeletion(self._api, withdraw=lambda: self._withdraw(deletes_tags=None)),
+        )
+
+    def _withdraw(self, **gone: None) -> None:
+        with self._lock:
+            self._abilities = attrs.evolve(self._abilities, **gone)
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def list_artifacts(self, repository: str) -> Iterator[Artifact]:
+        """Yield every tag of a repository; one that is not there has none (OCI-5.5)."""
+        listed = names(
+            self._api,
+            path(repository, "tags", "list"),
+            "tags",
+            scopes=pulling(repository),
+            what=f"list tags of {repository}",
+            page_size=self._quirks.page_size,
+        )
+        # A listing tells names only; what no ability can add later is not to be had.
+        lacking = {} if self._abilities.describe else _NOT_TO_BE_HAD
+        try:
+            for tag in filter(None, map(_tag, listed)):
+                yield Artifact(repository=repository, tag=tag, **lacking)
+        except NotFound:
+            return
+
+    def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
+        """Return what a tag or digest points to, or None if it is not there."""
+        head = self._head_manifest(repository, reference)
+        if head is not None and head.status == _NOT_FOUND:
+            return None
+        found = head and self._described(head, reference)
+        if found:
+            return found
+        answer = self._get_manifest(repository, reference)
+        if answer.status == _NOT_FOUND:
+            return None
+        return self._read_manifest(answer, repository, reference).descriptor
+
+    def get_manifest(self, repository: str, reference: Tag | Digest) -> Manifest:
+        """Return a manifest, checked against its digest (OCI-3.8)."""
+        answer = self._get_manifest(repository, reference)
+        return self._read_manifest(answer, repository, reference)
+
+    def open_blob(
+        self, repository: str, blob: Descriptor, offset: int = 0
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Open a blob's bytes from ``offset``; goes on by itself after a cut (OCI-4.31)."""
+        return downloads.open_blob(self._api, repository, blob, offset)
+
+    def has_blob(self, repository: str, blob: Descriptor) -> bool:
+        """Tell whether a blob of this digest and size is there (OCI-4.1)."""
+        return downloads.has_blob(self._api, repository, blob, no_head=self._no_head)
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def put_blob(
+        self,
+        repository: str,
+        blob: Descriptor,
+        content: BlobOpener,
+        *,
+        mount_from: Sequence[str] = (),
+        absent: bool = False,
+    ) -> BlobPut:
+        """Make sure that a blob is there, by the cheapest way."""
+        return self._uploader.put(
+            repository,
+            blob,
+            content,
+            mount_from=mount_from,
+            mounting=self._abilities.mounts,
+            absent=absent,
+        )
+
+    def put_manifest(self, repository: str, manifest: Manifest, *, tag: Tag | None = None) -> bool:
+        """Write a manifest byte for byte, under its digest or a tag (OCI-3.5, 3.10)."""
+        reference = tag or manifest.digest
+        what = f"write manifest {reference} to {repository}"
+        answer = self._api.send(
+            "PUT",
+            path(repository, "manifests", reference),
+            headers={"Content-Type": manifest.media_type},
+            body=manifest.raw,
+            scopes=pushing(repository),
+            what=what,
+            patient=True,
+        )
+        if answer.status not in _WRITTEN:
+            raise self._api.refused(answer, what).at(Side.DESTINATION)
+        said = said_digest(answer)
+        if said and said.verifiable and not said.matches(manifest.raw):
+            msg = f"{self.name} stored {said} when sent manifest {manifest.digest}"
+            raise DigestMismatch(
+                msg, side=Side.DESTINATION, hint="the registry altered the manifest"
+            )
+        return self._is_indexed(answer, repository, manifest)
+
+    def _is_indexed(self, answer: Answer, repository: str, manifest: Manifest) -> bool:
+        """Tell whether the subject is indexed, by what the API does: the header has lied (OCI-6.8)."""
+        subject = manifest.subject
+        if subject is None:
+            return False
+        if self._abilities.referrers is not self._referrers:
+            return answer.headers.get("OCI-Subject") == str(subject.digest)
+        return self._referrers.indexes(repository, subject.digest)
+
+    # --- manifests in detail ---------------------------------------------------------------
+
+    def _head_manifest(self, repository: str, reference: Tag | Digest) -> Answer | None:
+        """Ask by HEAD, or return None where only a GET will tell (OCI-3.9, 7.2)."""
+        if "manifests" in self._no_head or not self._quirks.digest_header_trusted:
+            return None
+        what = f"resolve {reference} of {repository}"
+        answer = self._ask_manifest("HEAD", repository, reference, what)
+        if answer.status == _NOT_ALLOWED:
+            self._no_head.add("manifests")
+        if answer.status >= _SERVER_FAILED:
+            raise self._api.refused(answer, what)
+        return answer if answer.status in {_OK, _NOT_FOUND} else None
+
+    def _get_manifest(self, repository: str, reference: Tag | Digest) -> Answer:
+        what = f"read manifest {reference} of {repository}"
+        return self._ask_manifest("GET", repository, reference, what)
+
+    def _ask_manifest(
+        self, method: str, repository: str, reference: Tag | Digest, what: str
+    ) -> Answer:
+        return self._api.send(
+            method,
+            path(repository, "manifests", reference),
+            headers={"Accept": _ACCEPT},
+            scopes=pulling(repository),
+            max_body=MAX_MANIFEST_BYTES,
+            what=what,
+        )
+
+    def _described(self, answer: Answer, reference: Tag | Digest) -> Descriptor | None:
+        """Read a descriptor off an answer's header, or None where it lacks a part (OCI-3.9)."""
+        media_type = _media_type(answer)
+        digest, size = said_digest(answer), said_length(answer)
+        if digest is None or not size or media_type in _NO_TYPE:
+            return None
+        if isinstance(reference, Digest) and digest.algorithm == reference.algorithm:
+            digest = digest if digest == reference else None
+        elif isinstance(reference, Digest):
+            digest = reference
+        return digest and Descriptor(media_type=media_type, digest=digest, size=size)
+
+    def _read_manifest(self, answer: Answer, repository: str, reference: Tag | Digest) -> Manifest:
+        if answer.status != _OK:
+            raise self._api.refused(answer, f"read manifest {reference} of {repository}")
+        expected = reference if isinstance(reference, Digest) else self._trusted_digest(answer)
+        try:
+            return Manifest.parse(answer.body, _media_type(answer), digest=expected)
+        except DigestMismatch as error:
+            encoding = answer.headers.get("Content-Encoding")
+            if encoding:
+                error.hint = f"something on the way encoded it as {encoding[:40]!r} (OCI-4.29)"
+            raise
+
+    def _trusted_digest(self, answer: Answer) -> Digest | None:
+        digest = said_digest(answer) if self._quirks.digest_header_trusted else None
+        return digest if digest and digest.verifiable else None
+
+
+_NOT_TO_BE_HAD: Final = {
+    "pushed_at": UNAVAILABLE,
+    "labels": UNAVAILABLE,
+    "immutable": UNAVAILABLE,
+}
+
+
+def _media_type(answer: Answer) -> str:
+    return answer.headers.get("Content-Type").partition(";")[0].strip().lower()
+
+
+def _tag(name: str) -> Tag | None:
+    """Return the tag, or None: some registries list digests with the tags (OCI-5.5)."""
+    try:
+        return Tag(name)
+    except InvalidReference:
+        return None
+
+
+def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
+    from harborsync.http.session import open_transport  # noqa: PLC0415 - loads requests
+
+    origin = DOCKER_HUB_ORIGIN if endpoint.host in _HUB_NAMES else None
+    transport = open_transport(endpoint, context, origin=origin)
+    return DistributionRegistry(endpoint.host, transport, context)
+
+
+PROVIDER: Final = Provider(name="registry", open=_open)

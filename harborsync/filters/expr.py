@@ -72,8 +72,8 @@ class Filter(ABC):
         if verdict is NOT_FETCHED:
             return None
         if missing == "fail":
-            clause = next(c for c in self.deciding(facts, now) if isinstance(c, Clause))
-            raise MissingFact(artifact=str(facts), clause=str(clause), fact=clause.subject.fact)
+            leaf = next(self.deciding(facts, now))
+            raise MissingFact(artifact=str(facts), clause=str(leaf), fact=leaf.fact)
         return missing == "include"
 
     def needs(self, facts: Artifact, *, now: datetime | None = None) -> frozenset[str]:
@@ -85,8 +85,8 @@ class Filter(ABC):
         """
         if self.verdict(facts, now) is not NOT_FETCHED:
             return frozenset()
-        clauses = (c for c in self.deciding(facts, now) if isinstance(c, Clause))
-        return frozenset(c.subject.fact for c in clauses if c.subject.read(facts) is NOT_FETCHED)
+        facts_used = {leaf.fact for leaf in self.deciding(facts, now)}
+        return frozenset(fact for fact in facts_used if getattr(facts, fact) is NOT_FETCHED)
 
     def explain(self, facts: Artifact, *, now: datetime) -> Explanation:
         """Tell which clauses decide on an artifact, and by which facts."""
@@ -157,6 +157,11 @@ class Leaf(Filter):
         """Yield itself."""
         yield self
 
+    @property
+    @abstractmethod
+    def fact(self) -> str:
+        """The field of :class:`~harborsync.artifact.Artifact` it looks at."""
+
     @abstractmethod
     def reason(self, facts: Artifact, now: datetime | None) -> Reason:
         """Return what it says of an artifact, and by which facts."""
@@ -174,6 +179,11 @@ class Clause(Leaf):
     subject: Subject
     condition: Condition
 
+    @property
+    def fact(self) -> str:
+        """The field that holds the fact."""
+        return self.subject.fact
+
     def verdict(self, facts: Artifact, now: datetime | None) -> bool | Unknown:
         """Return whether the fact meets the condition, or why it is not known."""
         value = self.subject.read(facts)
@@ -184,13 +194,13 @@ class Clause(Leaf):
         return Reason(
             clause=str(self),
             verdict=self.verdict(facts, now),
-            fact=self.subject.fact,
+            fact=self.fact,
             value=_shown(self.subject.read(facts)),
         )
 
     def repositories(self, *, wanted: bool) -> frozenset[str] | None:
         """Return what the condition lists, if it is on the name."""
-        is_on_name = self.subject.fact == "repository"
+        is_on_name = self.fact == "repository"
         return self.condition.literals if wanted and is_on_name else None
 
     def warnings(self) -> tuple[str, ...]:
@@ -206,13 +216,18 @@ class Clause(Leaf):
 class Everything(Leaf):
     """Every artifact."""
 
+    @property
+    def fact(self) -> str:
+        """The field that every artifact has."""
+        return "repository"
+
     def verdict(self, facts: Artifact, now: datetime | None) -> bool:  # noqa: ARG002 - whatever they are
         """Return True."""
         return True
 
     def reason(self, facts: Artifact, now: datetime | None) -> Reason:  # noqa: ARG002 - whatever they are
         """Return that it wants everything."""
-        return Reason(clause=str(self), verdict=True, fact="repository", value=facts.repository)
+        return Reason(clause=str(self), verdict=True, fact=self.fact, value=facts.repository)
 
     def repositories(self, *, wanted: bool) -> frozenset[str] | None:
         """Return None, or that there is none it does not want."""

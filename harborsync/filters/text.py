@@ -83,7 +83,6 @@ _OPERATORS: Final[dict[Subject, tuple[str, ...]]] = {
     IMAGE_AGE: tuple(COMPARISONS),
     SIZE: tuple(COMPARISONS),
 }
-_RESERVED: Final = ("and", "or", "not", "everything")
 _DEEPEST: Final = 50
 
 _TOKEN: Final = re.compile(
@@ -116,9 +115,11 @@ def _read_short(found: re.Match[str], clause: Callable[[Subject, Condition], _T]
             found.end("pattern"),
             "a regular expression, such as .* for every tag",
         )
-    with_glob = _placed(found.string, found.start("glob"), found["glob"], Like)
-    with_pattern = _placed(found.string, found.start("pattern"), found["pattern"], Matches)
-    return clause(NAME, with_glob) & clause(TAG, with_pattern)
+    glob = _Token("word", found["glob"], found.start("glob"))
+    pattern = _Token("word", found["pattern"], found.start("pattern"))
+    return clause(NAME, _made(found.string, glob, Like, "a glob")) & clause(
+        TAG, _made(found.string, pattern, Matches, "a regular expression")
+    )
 
 
 # --- tokens --------------------------------------------------------------------------------
@@ -134,9 +135,17 @@ class _Token:
 
     @property
     def content(self) -> str:
-        """The text within the quotes."""
+        """What it says: of a text, what stands within the quotes."""
+        if self.kind != "text":
+            return self.text
         quote = self.text[0]
         return self.text[1:-1].replace(quote * 2, quote)
+
+    def place(self, position: int) -> int:
+        """Return where in the filter a character of the content stands."""
+        if self.kind != "text":
+            return self.start + position
+        return self.start + 1 + position + self.content[:position].count(self.text[0])
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -253,7 +262,7 @@ class _Parser(Generic[_T]):
         expected = f"a field: {_alternatives(_SUBJECTS)}"
         if token.kind == "end":
             self._refuse("the filter ends too early", expected)
-        close = difflib.get_close_matches(token.text, (*_SUBJECTS, *_RESERVED), n=1)
+        close = difflib.get_close_matches(token.text, (*_SUBJECTS, "everything"), n=1)
         if close:
             expected = f"{close[0]!r}, perhaps"
         self._refuse(f"there is no field {token.text!r}", expected)
@@ -313,11 +322,11 @@ class _Parser(Generic[_T]):
 
     def _read_text(self, expected: str, make: Callable[[str], _V]) -> _V:
         token = self._take(("text",), "a text in quotes is missing", expected)
-        return _placed(self._text, token.start + 1, token.content, make)
+        return _made(self._text, token, make, expected)
 
     def _read_quantity(self, expected: str, make: Callable[[str], _V]) -> _V:
         token = self._take(("word",), "a quantity is missing", expected)
-        return _placed(self._text, token.start, token.text, make)
+        return _made(self._text, token, make, expected)
 
     # One token at a time.
 
@@ -348,15 +357,15 @@ class _Parser(Generic[_T]):
 # --- faults --------------------------------------------------------------------------------
 
 
-def _placed(text: str, start: int, part: str, make: Callable[[str], _V]) -> _V:
-    """Make a value of a part of the text; a fault in it is shown where it stands in the whole."""
+def _made(text: str, token: _Token, make: Callable[[str], _V], expected: str) -> _V:
+    """Make a value of a token; a fault within it is shown where it stands in the filter."""
     try:
-        return make(part)
+        return make(token.content)
     except FilterSyntaxError as error:
         message = error.message.partition("\n")[0]
-        _refuse(message, text, start + error.position, error.expected)
+        _refuse(message, text, token.place(error.position), error.expected)
     except (InvalidValue, InvalidReference) as error:
-        _refuse(error.message, text, start, str(error.hint))
+        _refuse(error.message, text, token.start, expected)
 
 
 def _alternatives(words: Iterable[str]) -> str:

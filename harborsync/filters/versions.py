@@ -25,7 +25,7 @@ _VERSION: Final = re.compile(
     re.ASCII,
 )
 _BOUND: Final = re.compile(
-    r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?)\s*",
+    r"\s*(>=|<=|>|<|=)\s*(\d{1,20}(?:\.\d{1,20}(?:\.\d{1,20}(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?)\s*",
     re.ASCII,
 )
 _COMPARISONS: Final[dict[str, Callable[[Version, Version], bool]]] = {

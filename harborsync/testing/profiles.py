@@ -38,10 +38,11 @@ class LoopbackQuirks:
         content_encoding: Content-Encoding that blobs are labelled with, or empty (OCI-4.29).
         max_manifest_bytes: The largest manifest taken (OCI-3.11).
         large_manifest_status: Status for one that is larger.
+        bad_digests: What a manifest's malformed digest is; ``tags`` takes it for a tag.
         missing_children: An index is taken although children of it are lacking (OCI-3.21).
         missing_blobs: A manifest is taken although blobs of it are lacking.
         foreign_layers: Layers that may not be distributed need not be there (OCI-3.19).
-        pages: Form of the Link header (OCI-5.1 to 5.3); ``none`` ignores ``n``.
+        pages: Form of the Link header (OCI-5.1 to 5.3); ``none`` ignores ``n`` and ``last``.
         max_page: The most entries of a page, or None.
         large_page_status: Status for a larger ``n``; 200 clamps it (OCI-5.4).
         tags: Shape of a tag list (OCI-5.5).
@@ -82,6 +83,7 @@ class LoopbackQuirks:
     content_encoding: str = ""
     max_manifest_bytes: int = 4 * 2**20
     large_manifest_status: Literal[400, 413] = 413
+    bad_digests: Literal["refused", "tags"] = "refused"
     missing_children: bool = False
     missing_blobs: bool = False
     foreign_layers: bool = True
@@ -101,4 +103,47 @@ class LoopbackQuirks:
     cookies: bool = False
 
 
-PROFILES: Final = {"default": LoopbackQuirks()}
+# What Debian's docker-registry 2.8.2 was seen to do (filesystem driver, no auth).
+_DISTRIBUTION_2_8: Final = LoopbackQuirks(
+    anonymous_mounts=False,  # OCI-4.4: answers 202
+    single_post="ignored",  # OCI-4.8: answers 202, the body is gone
+    content_range="lax",  # OCI-4.15: takes any offset
+    location="absolute",
+    stale_location=True,  # OCI-4.12: the state is signed into the Location
+    sha512="renamed",  # OCI-4.19: takes it and answers with the sha256
+    odd_patch_type=500,  # OCI-7.4
+    unsatisfiable_range="lies",  # OCI-4.32
+    accept_sensitive=True,  # OCI-3.2
+    large_manifest_status=400,  # OCI-3.11
+    bad_digests="tags",  # conformance suite: PUT manifests/sha256:baddigeststring is 201
+    foreign_layers=False,  # conformance suite: non-distributable layers must be there
+    pages="none",  # OCI-5.4: ignores n, and last by the conformance suite
+    sorted_tags=False,  # OCI-5.4
+    tags="null",  # OCI-5.5: after all were deleted
+    tag_deletion=400,  # OCI-5.8
+    referrers="text_404",  # OCI-6.8
+    tag_parameters=False,  # DS+ only
+)
+
+# distribution v3.1.2, by its handlers and the conformance suite's verdicts.
+_DISTRIBUTION_3: Final = LoopbackQuirks(
+    anonymous_mounts=False,
+    single_post="ignored",  # OCI-4.8
+    location="absolute",
+    stale_location=True,  # OCI-4.12
+    sha512="renamed",  # OCI-4.19
+    odd_patch_type=500,
+    accept_sensitive=True,  # OCI-3.2
+    large_manifest_status=400,  # OCI-3.11
+    foreign_layers=False,
+    max_page=1000,  # OCI-5.4: clamps
+    referrers="text_404",
+    tag_parameters=False,
+)
+
+#: Switches by the name of the server that has them so.
+PROFILES: Final = {
+    "default": LoopbackQuirks(),
+    "distribution-2.8": _DISTRIBUTION_2_8,
+    "distribution-3": _DISTRIBUTION_3,
+}

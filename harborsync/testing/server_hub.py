@@ -60,14 +60,12 @@ def digest_or_refuse(text: str | None) -> Digest:
     return digest
 
 
-def reference_or_refuse(text: str) -> Tag | Digest:
-    """Return a tag or a digest.
+def tag_or_refuse(text: str) -> str:
+    """Return a tag.
 
     Raises:
-        Refusal: It is neither.
+        Refusal: It is none.
     """
-    if ":" in text:
-        return digest_or_refuse(text)
     try:
         return Tag(text)
     except InvalidReference as error:

@@ -80,6 +80,8 @@ def _shaped(hub: Hub, repository: str, tags: list[str]) -> Any:
 
 def _page(hub: Hub, request: Request, entries: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Return what follows ``last``, at most ``n``, and the link to the rest."""
+    if hub.quirks.pages == "none":
+        return list(entries), {}
     size = _page_size(hub, request)
     last = request.parameter("last") or ""
     rest = [entry for entry in entries if entry > last] if last else list(entries)
@@ -92,7 +94,7 @@ def _page(hub: Hub, request: Request, entries: Sequence[str]) -> tuple[list[str]
 
 def _page_size(hub: Hub, request: Request) -> int | None:
     asked, limit = request.parameter("n"), hub.quirks.max_page
-    if hub.quirks.pages == "none" or asked is None:
+    if asked is None:
         return limit
     if not asked.isdecimal():
         raise Refusal(400, "PAGINATION_NUMBER_INVALID", "invalid number of results requested")

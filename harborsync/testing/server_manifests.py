@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.content import INDEX_TYPES
-from harborsync.reference import Digest, Tag
-from harborsync.testing.server_hub import digest_or_refuse, reference_or_refuse
+from harborsync.reference import Digest
+from harborsync.testing.server_hub import digest_or_refuse, tag_or_refuse
 from harborsync.testing.server_wire import Refusal, Response
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FOREIGN: Final = ("nondistributable", "rootfs.foreign")
 
 def get_manifest(hub: Hub, request: Request, repository: str, reference: str) -> Response:
     """Serve a manifest as it was pushed."""
-    found = hub.storage.manifest(repository, reference_or_refuse(reference))
+    found = hub.storage.manifest(repository, _reference(hub, reference))
     if found is None or not _accepted(hub, request, found.media_type):
         detail = {"name": repository, "reference": reference}
         raise Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown", detail=detail)
@@ -33,7 +33,7 @@ def get_manifest(hub: Hub, request: Request, repository: str, reference: str) ->
 
 def put_manifest(hub: Hub, request: Request, repository: str, reference: str) -> Response:
     """Check a manifest and store it, under its digest and under the tags it came with."""
-    wanted = reference_or_refuse(reference)
+    wanted = _reference(hub, reference)
     content = _read(hub, request)
     digest = wanted if isinstance(wanted, Digest) else Digest.of(content)
     if not digest.matches(content):
@@ -42,26 +42,36 @@ def put_manifest(hub: Hub, request: Request, repository: str, reference: str) ->
     document = _document(content, media_type)
     _check_references(hub, repository, document, media_type)
     asked = _asked_tags(hub, request)
-    tags = [wanted, *asked] if isinstance(wanted, Tag) else asked
-    hub.storage.put_manifest(
-        repository, content, media_type=media_type, tags=map(str, tags), digest=digest
-    )
+    tags = asked if isinstance(wanted, Digest) else [wanted, *asked]
+    hub.storage.put_manifest(repository, content, media_type=media_type, tags=tags, digest=digest)
     return _created(hub, repository, digest, asked, document)
 
 
 def delete_manifest(hub: Hub, request: Request, repository: str, reference: str) -> Response:  # noqa: ARG001
     """Delete a manifest with all its tags, or one tag (OCI-5.8)."""
-    wanted = reference_or_refuse(reference)
-    if isinstance(wanted, Tag):
-        found = _delete_tag(hub, repository, wanted)
-    else:
+    wanted = _reference(hub, reference)
+    if isinstance(wanted, Digest):
         found = hub.storage.delete_manifest(repository, wanted)
+    else:
+        found = _delete_tag(hub, repository, wanted)
     if not found:
         raise Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
     return Response(status=202)
 
 
-def _delete_tag(hub: Hub, repository: str, tag: Tag) -> bool:
+def _reference(hub: Hub, text: str) -> str | Digest:
+    """Return a digest, or a tag, or what this registry takes for one."""
+    if ":" not in text:
+        return tag_or_refuse(text)
+    try:
+        return digest_or_refuse(text)
+    except Refusal:
+        if hub.quirks.bad_digests == "tags":
+            return text
+        raise
+
+
+def _delete_tag(hub: Hub, repository: str, tag: str) -> bool:
     if hub.quirks.tag_deletion == 400:  # noqa: PLR2004 - a status
         raise Refusal(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
     if hub.quirks.tag_deletion == 405:  # noqa: PLR2004 - a status
@@ -133,15 +143,14 @@ def _named(document: dict[str, Any], part: str, *, hub: Hub | None = None) -> It
             yield str(digest_or_refuse(str(entry.get("digest"))))
 
 
-def _asked_tags(hub: Hub, request: Request) -> list[Tag]:
+def _asked_tags(hub: Hub, request: Request) -> list[str]:
     if not hub.quirks.tag_parameters:
         return []
-    asked = (reference_or_refuse(value) for name, value in request.query if name == "tag")
-    return [tag for tag in asked if isinstance(tag, Tag)]
+    return [tag_or_refuse(value) for name, value in request.query if name == "tag"]
 
 
 def _created(
-    hub: Hub, repository: str, digest: Digest, asked: list[Tag], document: dict[str, Any]
+    hub: Hub, repository: str, digest: Digest, asked: list[str], document: dict[str, Any]
 ) -> Response:
     headers = {"Location": f"/v2/{repository}/manifests/{digest}"}
     if hub.quirks.digest_header:

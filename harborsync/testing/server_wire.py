@@ -70,6 +70,11 @@ class Response:
             return len(self.body)
         return self.blob.size - self.start if self.length is None else self.length
 
+    @property
+    def honest(self) -> bool:
+        """Whether the length announced is the one that is sent, so that more can follow."""
+        return self.headers.get("Content-Length", str(self.size)) == str(self.size)
+
     def blocks(self) -> Iterator[bytes]:
         """Yield the body."""
         if self.blob is None:
@@ -323,7 +328,7 @@ class Connection:
             self._send(request, response, fault)
         finally:
             self._note(request, status)
-        return self._keeps(request) and request.body.drain()
+        return response.honest and self._keeps(request) and request.body.drain()
 
     def _respond(self, request: Request, fault: Fault) -> Response:
         if fault.delay:
@@ -401,7 +406,8 @@ class Connection:
         headers: dict[str, str] = {}
         while line := self._stream.readline(_LONGEST_LINE).rstrip(b"\r\n"):
             name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
+            key = name.lower()
+            headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
         return headers
 
     def _body(self, headers: Mapping[str, str]) -> RequestBody:

@@ -22,13 +22,35 @@ if TYPE_CHECKING:
     from harborsync.content import Descriptor as Descriptor
     from harborsync.content import Manifest as Manifest
     from harborsync.content import Platform as Platform
+    from harborsync.copying import copy as copy
     from harborsync.endpoint import Endpoint as Endpoint
+    from harborsync.filters import Filter as Filter
+    from harborsync.filters import Keep as Keep
+    from harborsync.gate import open_registry as open_registry
+    from harborsync.limits import HostLimits as HostLimits
+    from harborsync.naming import Naming as Naming
+    from harborsync.options import Options as Options
+    from harborsync.plan import Action as Action
+    from harborsync.plan import Plan as Plan
+    from harborsync.plan import Step as Step
     from harborsync.reference import ArtifactRef as ArtifactRef
     from harborsync.reference import Digest as Digest
     from harborsync.reference import Reference as Reference
     from harborsync.reference import Tag as Tag
     from harborsync.registry import Registry as Registry
+    from harborsync.replicator import Replicator as Replicator
+    from harborsync.report import Outcome as Outcome
+    from harborsync.report import Report as Report
+    from harborsync.report import StepResult as StepResult
+    from harborsync.retry import RetryPolicy as RetryPolicy
+    from harborsync.rule import OnConflict as OnConflict
+    from harborsync.rule import OnMoved as OnMoved
+    from harborsync.rule import Rename as Rename
+    from harborsync.rule import ReplicationRule as ReplicationRule
     from harborsync.secrets import Secret as Secret
+    from harborsync.selection import Scope as Scope
+    from harborsync.state import MemoryState as MemoryState
+    from harborsync.state import State as State
     from harborsync.units import Bandwidth as Bandwidth
     from harborsync.units import ByteSize as ByteSize
     from harborsync.units import Duration as Duration
@@ -36,6 +58,7 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _NAMES: Final = {
+    "Action": "harborsync.plan",
     "Artifact": "harborsync.artifact",
     "ArtifactRef": "harborsync.reference",
     "Bandwidth": "harborsync.units",
@@ -46,13 +69,34 @@ _NAMES: Final = {
     "Digest": "harborsync.reference",
     "Duration": "harborsync.units",
     "Endpoint": "harborsync.endpoint",
+    "Filter": "harborsync.filters",
+    "HostLimits": "harborsync.limits",
+    "Keep": "harborsync.filters",
     "Manifest": "harborsync.content",
+    "MemoryState": "harborsync.state",
+    "Naming": "harborsync.naming",
+    "OnConflict": "harborsync.rule",
+    "OnMoved": "harborsync.rule",
+    "Options": "harborsync.options",
+    "Outcome": "harborsync.report",
+    "Plan": "harborsync.plan",
     "Platform": "harborsync.content",
     "Reference": "harborsync.reference",
     "Registry": "harborsync.registry",
+    "Rename": "harborsync.rule",
+    "ReplicationRule": "harborsync.rule",
+    "Replicator": "harborsync.replicator",
+    "Report": "harborsync.report",
+    "RetryPolicy": "harborsync.retry",
+    "Scope": "harborsync.selection",
     "Secret": "harborsync.secrets",
+    "State": "harborsync.state",
+    "Step": "harborsync.plan",
+    "StepResult": "harborsync.report",
     "SystemClock": "harborsync.clock",
     "Tag": "harborsync.reference",
+    "copy": "harborsync.copying",
+    "open_registry": "harborsync.gate",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - one list, not two to keep equal

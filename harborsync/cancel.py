@@ -40,5 +40,29 @@ class Cancel:
         Raises:
             Cancelled: The flag is set.
         """
-        if self._event.is_set():
+        if self.is_set():
             raise Cancelled
+
+
+class CurrentCancel(Cancel):
+    """Stands for the flag of whatever run is under way; long-lived connections look at it."""
+
+    def __init__(self) -> None:
+        """Start with a flag nobody sets."""
+        self._current = Cancel()
+
+    def use(self, cancel: Cancel) -> None:
+        """Look at ``cancel`` from now on."""
+        self._current = cancel
+
+    def set(self) -> None:
+        """Set the current flag."""
+        self._current.set()
+
+    def is_set(self) -> bool:
+        """Tell whether the current flag is set."""
+        return self._current.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the current flag, at most ``seconds``; tell whether it is set."""
+        return self._current.wait(seconds)

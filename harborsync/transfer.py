@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -41,21 +41,19 @@ if TYPE_CHECKING:
     from harborsync.graph import Graph, Satellite, SourceRepository
     from harborsync.registry import Registry
 
-_T = TypeVar("_T")
-
 
 class Spread(Protocol):
-    """Runs work on many items, perhaps at once; raises the first error after all have ended."""
+    """Runs work on many blobs, perhaps at once; raises the first error after all have ended."""
 
-    def __call__(self, work: Callable[[_T], None], items: Sequence[_T], /) -> None:
-        """Do ``work`` for every item."""
+    def __call__(self, work: Callable[[Descriptor], None], blobs: Sequence[Descriptor], /) -> None:
+        """Do ``work`` for every blob."""
         ...
 
 
-def one_by_one(work: Callable[[_T], None], items: Sequence[_T], /) -> None:
-    """Do ``work`` for every item, in this thread."""
-    for item in items:
-        work(item)
+def one_by_one(work: Callable[[Descriptor], None], blobs: Sequence[Descriptor], /) -> None:
+    """Do ``work`` for every blob, in this thread."""
+    for blob in blobs:
+        work(blob)
 
 
 def unmetered(count: int, /) -> None:
@@ -167,16 +165,25 @@ class Tally:
                 self.bytes_present += blob.size
 
 
-def copy_graph(source: SourceRepository, graph: Graph, target: Target, tools: Tools) -> Tally:
+def copy_graph(
+    source: SourceRepository, graph: Graph, target: Target, tools: Tools, tally: Tally | None = None
+) -> Tally:
     """Copy everything in ``graph``, then write the tag if there is one.
 
     Nothing is written that is there already, as far as that is known without asking twice.
+
+    Args:
+        source: Where from.
+        graph: What.
+        target: Where to.
+        tools: What to work with.
+        tally: Counts what is moved, also if the copy fails in the middle.
 
     Raises:
         HarborsyncError: The artifact did not arrive, and its tag was not written. The error
             tells the side. A satellite that the destination refuses only makes a warning.
     """
-    copy = _Copy(source, target, tools)
+    copy = _Copy(source, target, tools, tally or Tally())
     copy.everything(graph)
     return copy.tally
 
@@ -184,12 +191,14 @@ def copy_graph(source: SourceRepository, graph: Graph, target: Target, tools: To
 class _Copy:
     """One graph on its way to one place."""
 
-    def __init__(self, source: SourceRepository, target: Target, tools: Tools) -> None:
+    def __init__(
+        self, source: SourceRepository, target: Target, tools: Tools, tally: Tally
+    ) -> None:
         self._source = source
         self._target = target
         self._tools = tools
         self._indexed: set[Digest] = set()
-        self.tally = Tally()
+        self.tally = tally
 
     # --- the order of things ------------------------------------------------------------
 

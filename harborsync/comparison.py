@@ -1,0 +1,204 @@
+"""Holds what is wanted against what a destination has, and says what is to be done. Reads only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.artifact import Artifact, Unknown
+from harborsync.graph import Subset
+from harborsync.plan import Action, Step
+from harborsync.planning import Planning, named
+from harborsync.reference import ArtifactRef, Digest, Tag
+from harborsync.rule import OnConflict, Rename, ReplicationRule
+from harborsync.state import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harborsync.endpoint import Endpoint
+
+_WRITING: Final = frozenset({Action.COPY, Action.SATELLITES})
+
+
+def compare(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Iterator[Step]:
+    """Yield a step for each destination that could be listed; none if the tag is gone by now.
+
+    Raises:
+        InvalidReference: A destination does not take the name.
+    """
+    digest = _source_digest(planning, rule, artifact)
+    if digest is None:
+        return
+    source = attrs.evolve(artifact.ref, digest=digest)
+    wanted = _wanted(planning, rule, source, digest)
+    for to in rule.destinations:
+        name = named(rule, to, source)
+        if planning.warehouse.known_tags(to, name.repository) is not None:
+            rule.naming.check(name, planning.warehouse.registry(to).quirks)
+            yield _Comparison(planning, rule, to, source, wanted).step(name)
+
+
+def _source_digest(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Digest | None:
+    if not isinstance(artifact.digest, Unknown):
+        return artifact.digest
+    registry = planning.warehouse.registry(rule.source)
+    found = registry.resolve(artifact.repository, artifact.reference)
+    return None if found is None else found.digest
+
+
+def _wanted(
+    planning: Planning, rule: ReplicationRule, source: ArtifactRef, digest: Digest
+) -> Digest:
+    """Return the digest the destination is to have: another one if an index is rewritten."""
+    if not rule.platforms or rule.subset is not Subset.REWRITTEN:
+        return digest
+    fact = f"rewritten for {','.join(map(str, rule.platforms))}"
+    remembered = planning.state.fact(digest, fact)
+    if remembered is not None:
+        return Digest.parse(remembered)
+    rewritten = planning.graph(rule, source.repository, digest).manifest.digest
+    planning.state.remember_fact(digest, fact, str(rewritten))
+    return rewritten
+
+
+class _Comparison:
+    """One artifact held against one destination."""
+
+    def __init__(
+        self,
+        planning: Planning,
+        rule: ReplicationRule,
+        to: Endpoint,
+        source: ArtifactRef,
+        wanted: Digest,
+    ) -> None:
+        self._planning = planning
+        self._rule = rule
+        self._to = to
+        self._source = source
+        self._wanted = wanted
+        self._registry = planning.warehouse.registry(to)
+
+    def step(self, name: ArtifactRef) -> Step:
+        """Return what is to be done about the artifact under ``name``."""
+        found = self._found(name)
+        action, reason = self._verdict(name, found)
+        if action is Action.CONFLICT and isinstance(self._rule.on_conflict, Rename) and name.tag:
+            name = attrs.evolve(name, tag=self._rule.on_conflict.apply(name.tag))
+            taken, found = found, self._found(name)
+            action, reason = self._verdict(name, found)
+            reason = f"{reason}; renamed, as the name has {taken}"
+        return Step(
+            rule=self._rule.name,
+            to=self._to,
+            source=self._source,
+            destination=attrs.evolve(name, digest=self._wanted),
+            action=action,
+            reason=reason,
+            found=found,
+            bytes_at_most=None if action in _WRITING else 0,
+        )
+
+    # --- the artifact itself -------------------------------------------------------------
+
+    def _listed(self, name: ArtifactRef) -> Artifact | None:
+        return self._planning.warehouse.listing(self._to, name.repository).get(name.tag)
+
+    def _found(self, name: ArtifactRef) -> Digest | None:
+        """Return what is there under ``name``; a listing spares the request where it can."""
+        listed = self._listed(name)
+        if listed is None:
+            return None
+        if not isinstance(listed.digest, Unknown):
+            return listed.digest
+        found = self._registry.resolve(name.repository, name.reference)
+        return None if found is None else found.digest
+
+    def _verdict(self, name: ArtifactRef, found: Digest | None) -> tuple[Action, str]:
+        if found is None:
+            return Action.COPY, "not there yet"
+        if found == self._wanted:
+            lacking = self._lacking_satellites(name.repository)
+            return (Action.SATELLITES, lacking) if lacking else (Action.SKIP, "identical")
+        return self._differing(name, found)
+
+    def _differing(self, name: ArtifactRef, found: Digest) -> tuple[Action, str]:
+        """Say what to do about a name that another artifact has."""
+        listed = self._listed(name)
+        if listed is not None and listed.immutable is True:
+            return Action.CONFLICT, f"the tag is immutable there and has {found}"
+        place = Place(rule=self._rule.name, to=str(self._to), artifact=name)
+        written = self._planning.state.written(place)
+        if written is not None and written.digest == found:
+            return Action.COPY, "moved at the source; what is there is ours"
+        if self._rule.on_conflict is OnConflict.OVERWRITE:
+            return Action.COPY, f"overwrites {found}"
+        if self._rule.on_conflict is OnConflict.SKIP:
+            return Action.SKIP, f"left alone: another artifact is there, {found}"
+        return Action.CONFLICT, f"another artifact is there, {found}"
+
+    # --- what is said about it -----------------------------------------------------------
+
+    def _lacking_satellites(self, repository: str) -> str:
+        """Tell what an unchanged artifact lacks of what is said about it; empty for nothing.
+
+        Listings decide: digest tags, and satellites where the registry lists them. Only
+        ``deep`` asks further (OCI-6.14).
+        """
+        digest = self._source.digest
+        if not self._rule.satellites or digest is None or self._wanted != digest:
+            return ""
+        if self._listed_satellites_lack(repository):
+            return "a signature or another referrer is lacking"
+        origin = self._planning.warehouse.source(self._rule.source, self._source.repository)
+        for tag in origin.digest_tags(digest):
+            if self._is_wanted(tag) and self._digest_tag_differs(repository, digest, tag):
+                return f"{tag} is lacking or differs"
+        return self._lacking_deep(repository, digest) if self._rule.deep else ""
+
+    def _is_wanted(self, tag: Tag) -> bool:
+        _, dot, ending = tag.partition(".")
+        return not dot or self._rule.choice.wants_satellite(f"cosign.{ending}")
+
+    def _listed_satellites_lack(self, repository: str) -> bool:
+        warehouse = self._planning.warehouse
+        here = warehouse.listing(self._rule.source, self._source.repository).get(self._source.tag)
+        there = next(
+            (
+                each.satellites
+                for each in warehouse.listing(self._to, repository).values()
+                if each.digest == self._source.digest and not isinstance(each.satellites, Unknown)
+            ),
+            None,
+        )
+        if here is None or isinstance(here.satellites, Unknown) or there is None:
+            return False
+        return not here.satellites <= there
+
+    def _digest_tag_differs(self, repository: str, digest: Digest, tag: Tag) -> bool:
+        warehouse = self._planning.warehouse
+        here = warehouse.source(self._rule.source, self._source.repository).head(tag)
+        if here is None:
+            return False
+        tags = warehouse.known_tags(self._to, repository) or frozenset()
+        there = self._registry.resolve(repository, tag) if tag in tags else None
+        if there is not None and there.digest == here.digest:
+            return False
+        return "." in tag or self._referrers_lack(repository, digest)
+
+    def _referrers_lack(self, repository: str, digest: Digest) -> bool:
+        """Compare lists of referrers, kept by an API at one end and under a tag at the other."""
+        warehouse = self._planning.warehouse
+        here = warehouse.source(self._rule.source, self._source.repository).referrers(digest)
+        there = warehouse.source(self._to, repository).referrers(digest)
+        return not {entry.digest for entry in here} <= {entry.digest for entry in there}
+
+    def _lacking_deep(self, repository: str, digest: Digest) -> str:
+        graph = self._planning.graph(self._rule, self._source.repository, digest)
+        for satellite in graph.all_satellites():
+            found = satellite.graph.manifest.digest
+            if self._registry.resolve(repository, found) is None:
+                return f"{found}, which is about {satellite.subject}, is lacking"
+        return ""

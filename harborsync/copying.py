@@ -1,0 +1,106 @@
+"""One artifact, from here to there: the short cut past rules and plans.
+
+>>> from harborsync import copy
+>>> from harborsync.testing import LoopbackRegistry
+>>> from harborsync.testing.content import random_image
+>>> with LoopbackRegistry() as here, LoopbackRegistry() as there:
+...     digest = random_image(1).push_to(here.open(), "team/app", "v1")
+...     result = copy(f"{here.endpoint}/team/app:v1", f"{there.endpoint}/copies/app:v1")
+>>> result.outcome.value
+'copied'
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from harborsync.endpoint import Endpoint
+from harborsync.filters import EVERYTHING
+from harborsync.naming import Naming
+from harborsync.reference import ArtifactRef, Reference, Tag
+from harborsync.replicator import Replicator
+from harborsync.rule import OnConflict, ReplicationRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harborsync.clock import Clock
+    from harborsync.credentials import Credential, CredentialSource
+    from harborsync.report import StepResult
+
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*(?:\+http)?://)([^/?]+)/([^?]+)(\?.*)?")
+_ON_DISK: Final = re.compile(
+    r"(oci|oci-archive|docker-archive):(?!//)([^?]+?)(?::([^/:?]+))?(\?.*)?"
+)
+
+#: Under which repository name a place on disk keeps its one artifact, unless it says so itself.
+_ON_DISK_NAME: Final = "image"
+
+
+def copy(
+    source: str,
+    destination: str,
+    *,
+    credentials: CredentialSource | Mapping[str, Credential] | None = None,
+    clock: Clock | None = None,
+    **wishes: Any,
+) -> StepResult:
+    """Copy one artifact with all its platforms and everything that is said about it.
+
+    Args:
+        source: ``host/repository:tag`` or ``…@digest``, with a scheme as endpoints have it, a
+            familiar name such as ``nginx``, or ``oci:DIR:tag``.
+        destination: The same; without a tag it gets the source's.
+        credentials: Logins by host, or a source of them.
+        clock: Time.
+        wishes: Further fields of :class:`~harborsync.rule.ReplicationRule`, such as
+            ``platforms`` or ``satellites``; what is at the destination gives way.
+
+    Raises:
+        InvalidReference: One of the texts names no artifact.
+        NotFound: The source has no such artifact.
+        ReplicationFailed: It did not arrive; the error has the report.
+    """
+    here, origin = parse_location(source)
+    there, target = parse_location(destination)
+    rule = _rule(here, there, target, wishes)
+    with Replicator([rule], credentials=credentials, clock=clock) as replicator:
+        plan = replicator.plan_for(origin, tag=target.tag)
+        return replicator.run(plan).raise_for_failures().results[0]
+
+
+def parse_location(text: str) -> tuple[Endpoint, ArtifactRef]:
+    """Read where an artifact is: its registry, and its name in there.
+
+    Raises:
+        InvalidReference: The text names no artifact.
+        InvalidValue: What stands for the registry cannot be read.
+    """
+    on_disk = _ON_DISK.fullmatch(text)
+    if on_disk:
+        provider, path, tag, options = on_disk.groups(default="")
+        endpoint = Endpoint.parse(f"{provider}:{path}{options}")
+        return endpoint, ArtifactRef(_ON_DISK_NAME, Tag(tag) if tag else None)
+    with_scheme = _SCHEME.fullmatch(text)
+    if with_scheme:
+        scheme, host, name, options = with_scheme.groups(default="")
+        return Endpoint.parse(f"{scheme}{host}{options}"), ArtifactRef.parse(name)
+    named = Reference.parse_familiar(text)
+    return Endpoint.parse(named.host), named.artifact
+
+
+def _rule(
+    here: Endpoint, there: Endpoint, target: ArtifactRef, wishes: dict[str, Any]
+) -> ReplicationRule:
+    """Return the rule that gives whatever it copies the name that is wanted."""
+    tag = "{tag}" if target.tag is None else str(target.tag)
+    wishes = {"on_conflict": OnConflict.OVERWRITE, **wishes}
+    return ReplicationRule(
+        name="copy",
+        source=here,
+        destinations=there,
+        where=EVERYTHING,
+        naming=Naming(target.repository, tag=tag),
+        **wishes,
+    )

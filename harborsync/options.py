@@ -1,0 +1,43 @@
+"""The numbers of a run: how much at once, how patiently, for how long."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from harborsync.limits import HostLimits
+from harborsync.retry import RetryPolicy
+
+_AT_LEAST_ONE: Final[Any] = attrs.validators.ge(1)
+_NOT_NEGATIVE: Final[Any] = attrs.validators.ge(0)
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How a replicator works; right for a laptop, every number is yours to change.
+
+    Attributes:
+        artifacts_at_once: Artifacts copied at the same time.
+        blobs_at_once: Blobs on their way at the same time, those of small artifacts aside.
+        requests_at_once: Small requests under way at the same time while planning.
+        hosts: What one registry host is asked to bear.
+        retry: How often and how patiently a request is repeated.
+        plan_lifetime: Seconds a plan is good for.
+        recheck_after: Age of a plan, in seconds, from which the destination's tag is looked at
+            again right before it is written.
+        strict: Whether the destination's tag is looked at before and after every write, and
+            the source's tag after it, whatever the age of the plan.
+        small_artifact: Bytes of missing blobs up to which an artifact is sent by one thread
+            while others wait.
+    """
+
+    artifacts_at_once: int = attrs.field(default=16, validator=_AT_LEAST_ONE)
+    blobs_at_once: int = attrs.field(default=8, validator=_AT_LEAST_ONE)
+    requests_at_once: int = attrs.field(default=16, validator=_AT_LEAST_ONE)
+    hosts: HostLimits = attrs.field(factory=HostLimits)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    plan_lifetime: float = attrs.field(default=24 * 3600.0, validator=_NOT_NEGATIVE)
+    recheck_after: float = attrs.field(default=30.0, validator=_NOT_NEGATIVE)
+    strict: bool = False
+    small_artifact: int = attrs.field(default=4 * 2**20, validator=_NOT_NEGATIVE)

@@ -1,0 +1,233 @@
+"""The packing list: what would be copied where, and why, before anything is written.
+
+Planning only reads. What a listing tells is not asked again; where no listing tells a digest,
+one HEAD a tag and side does. For steps that will copy, everything that travels is read from
+the source by digest, once, and kept for the run; ``sizes=False`` leaves that to the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
+
+from harborsync.endpoint import Endpoint
+from harborsync.errors import ConfigurationError, PlanRefused
+from harborsync.failure import Failure
+from harborsync.mapping import from_mapping, to_mapping
+from harborsync.reference import ArtifactRef, Digest
+from harborsync.rule import ReplicationRule
+from harborsync.tables import html_table, human_bytes, text_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+FORMAT: Final = 1
+_COLUMNS: Final = ("action", "source", "destination", "bytes", "reason")
+
+
+class Action(StrEnum):
+    """What a step will do."""
+
+    COPY = "copy"
+    SATELLITES = "satellites"  # the artifact is there; what is said about it is not
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """One artifact and one destination.
+
+    Attributes:
+        rule: Name of the rule.
+        to: The destination.
+        source: What is copied: repository, tag if it has one, and always the digest.
+        destination: Under what name: repository and tag; the digest it will have there.
+        action: What will be done.
+        reason: Why.
+        found: The digest the destination's tag had, or None if it was not there.
+        bytes_at_most: Bytes of blobs to move at the most, satellites included; None if that
+            was not asked, 0 where nothing is copied.
+    """
+
+    rule: str
+    to: Endpoint
+    source: ArtifactRef
+    destination: ArtifactRef
+    action: Action
+    reason: str
+    found: Digest | None = None
+    bytes_at_most: int | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything will be written for it."""
+        return self.action in {Action.COPY, Action.SATELLITES}
+
+    @property
+    def wanted(self) -> Digest:
+        """The digest that the destination is to have."""
+        return self.destination.digest or self._source_digest
+
+    @property
+    def _source_digest(self) -> Digest:
+        if self.source.digest is None:
+            msg = f"a step for {self.source} has no digest"
+            raise ConfigurationError(msg, hint="make the plan again")
+        return self.source.digest
+
+    def to_row(self) -> tuple[str, ...]:
+        """Return the step as texts, one for each column of the plan's table."""
+        to = attrs.evolve(self.destination, digest=None)
+        return (
+            self.action.value,
+            str(attrs.evolve(self.source, digest=None if self.source.tag else self.source.digest)),
+            f"{self.to.address}: {to}",
+            human_bytes(self.bytes_at_most),
+            self.reason,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PlanFailure:
+    """Something that could not be planned; it stops nothing else.
+
+    Attributes:
+        rule: Name of the rule.
+        what: The repository or artifact.
+        failure: What went wrong.
+    """
+
+    rule: str
+    what: str
+    failure: Failure
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What a run will do, as a value that can be printed, stored, reviewed and run later.
+
+    Attributes:
+        rules: The rules it was made from.
+        made_at: When planning began, aware and in UTC.
+        steps: One for each artifact and destination, grouped by source digest.
+        failures: What could not be planned.
+        notes: What the reader of the plan should know.
+        sizes: Whether the bytes were asked for.
+        version: Version of the plan's format.
+    """
+
+    rules: tuple[ReplicationRule, ...]
+    made_at: datetime
+    steps: tuple[Step, ...]
+    failures: tuple[PlanFailure, ...] = ()
+    notes: tuple[str, ...] = ()
+    sizes: bool = True
+    version: int = FORMAT
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield the steps."""
+        return iter(self.steps)
+
+    def __bool__(self) -> bool:
+        """A plan is true even if there is nothing to do."""
+        return True
+
+    @property
+    def to_copy(self) -> tuple[Step, ...]:
+        """The steps that will write."""
+        return tuple(step for step in self.steps if step.writes)
+
+    @property
+    def bytes_at_most(self) -> int | None:
+        """Bytes of blobs that a run moves at the most, or None if that was not asked."""
+        sizes = [step.bytes_at_most for step in self.to_copy]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        counts = Counter(step.action for step in self.steps)
+        parts = [f"{counts[action]} to {action}" for action in Action if counts[action]]
+        if self.failures:
+            parts.append(f"{len(self.failures)} not planned")
+        size = human_bytes(self.bytes_at_most)
+        return f"{', '.join(parts) or 'nothing to do'}; at most {size}"
+
+    def __str__(self) -> str:
+        """Return the whole plan as a table for people."""
+        lines = [text_table(_COLUMNS, [step.to_row() for step in self.steps])] if self.steps else []
+        lines += [f"not planned: {f.what}: {f.failure}" for f in self.failures]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join([*lines, self.summary()])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the plan in a notebook."""
+        rows = [step.to_row() for step in self.steps]
+        return {"text/plain": str(self), "text/html": html_table(self.summary(), _COLUMNS, rows)}
+
+    def to_json(self) -> str:
+        """Return the plan as JSON; it holds no secret."""
+        return json.dumps({**to_mapping(self), "rules_hash": rules_hash(self.rules)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a plan.
+
+        Raises:
+            ConfigurationError: It is none, or was altered by hand.
+            PlanRefused: It was written by another version of the format.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            msg = "the text is no JSON, so no plan"
+            raise ConfigurationError(msg) from error
+        if not isinstance(data, dict) or data.get("version", FORMAT) != FORMAT:
+            msg = "the plan is of another version"
+            raise PlanRefused(msg, hint="make it again with this version")
+        noted = data.pop("rules_hash", None)
+        plan = from_mapping(cls, data)
+        if noted != rules_hash(plan.rules):
+            msg = "the rules inside the plan are not those it was made from"
+            raise PlanRefused(msg, hint="make the plan again instead of editing it")
+        return plan
+
+
+def rules_hash(rules: Iterable[ReplicationRule]) -> str:
+    """Return a text that is equal for equal rules, whatever the process."""
+    text = json.dumps([to_mapping(rule) for rule in rules], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_plan(
+    plan: Plan, rules: tuple[ReplicationRule, ...], now: datetime, lifetime: float
+) -> None:
+    """Refuse a plan that no longer stands for what is wished.
+
+    Args:
+        plan: The plan.
+        rules: The rules at hand.
+        now: The time.
+        lifetime: Seconds a plan is good for.
+
+    Raises:
+        PlanRefused: The rules have changed, or the plan is too old.
+    """
+    if rules_hash(plan.rules) != rules_hash(rules):
+        msg = "the plan was made from other rules"
+        raise PlanRefused(msg, hint="make the plan again")
+    age = (now - plan.made_at).total_seconds()
+    if age > lifetime:
+        msg = f"the plan is {age:.0f} s old, and plans are good for {lifetime:.0f} s"
+        raise PlanRefused(msg, hint="make the plan again, or let plans live longer by an option")

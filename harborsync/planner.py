@@ -1,0 +1,172 @@
+"""Makes a plan: selects at the source, names, compares with the destinations. Reads only."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from harborsync.artifact import Artifact
+from harborsync.comparison import compare
+from harborsync.errors import NotFound, Side
+from harborsync.naming import refuse_collisions
+from harborsync.plan import Action, Plan, Step
+from harborsync.planning import Planning, named
+from harborsync.selection import EVERYWHERE, Scope, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harborsync.endpoint import Endpoint
+    from harborsync.reference import ArtifactRef, Digest, Tag
+    from harborsync.rule import ReplicationRule
+
+
+def make_plan(
+    planning: Planning,
+    rules: tuple[ReplicationRule, ...],
+    scope: Scope = EVERYWHERE,
+    *,
+    sizes: bool = True,
+    has_memory: bool = True,
+) -> Plan:
+    """Make a plan; a repository or artifact that fails is noted and stops nothing else.
+
+    Args:
+        planning: What to work with.
+        rules: What is wished.
+        scope: The part of the world to plan for.
+        sizes: Whether to read, once, everything that will be copied, to know its bytes.
+        has_memory: Whether the state may know of earlier runs.
+
+    Raises:
+        ConfigurationError: A rule cannot work as it is written.
+        NamingCollision: Two artifacts would be written under one name.
+    """
+    steps: list[Step] = []
+    for rule in rules:
+        chosen = select(planning, rule, scope)
+        _list_destinations(planning, rule, chosen)
+        steps += planning.collect(rule, chosen, partial(compare, planning))
+    steps = _once_each(steps)
+    if sizes:
+        steps = _sized(planning, rules, steps)
+    return Plan(
+        rules=rules,
+        made_at=planning.now,
+        steps=tuple(sorted(steps, key=_by_source)),
+        failures=tuple(planning.failures),
+        notes=tuple(_notes(rules, steps, has_memory=has_memory)),
+        sizes=sizes,
+    )
+
+
+def make_plan_for(
+    planning: Planning, rules: tuple[ReplicationRule, ...], source: ArtifactRef, tag: Tag | None
+) -> Plan:
+    """Make a plan for one artifact, whatever the filters say.
+
+    Raises:
+        NotFound: A source has no such artifact.
+    """
+    steps: list[Step] = []
+    for rule in rules:
+        registry = planning.warehouse.registry(rule.source)
+        found = registry.resolve(source.repository, source.reference)
+        if found is None:
+            msg = f"{registry.name} has no {source}"
+            raise NotFound(msg, side=Side.SOURCE, hint="it is missing, or hidden from this login")
+        artifact = Artifact(
+            repository=source.repository, tag=source.tag or tag, digest=found.digest
+        )
+        _list_destinations(planning, rule, [artifact])
+        exact = attrs.evolve(source, digest=found.digest)
+        compared = planning.collect(rule, [artifact], partial(compare, planning))
+        steps += (attrs.evolve(step, source=exact) for step in compared)
+    return Plan(
+        rules=rules,
+        made_at=planning.now,
+        steps=tuple(_sized(planning, rules, steps)),
+        failures=tuple(planning.failures),
+    )
+
+
+def _list_destinations(
+    planning: Planning, rule: ReplicationRule, chosen: Iterable[Artifact]
+) -> None:
+    """List each destination repository once, before single artifacts need to know."""
+    places = {(to, named(rule, to, each).repository) for each in chosen for to in rule.destinations}
+
+    def read(_: ReplicationRule, place: tuple[Endpoint, str]) -> Iterable[None]:
+        planning.warehouse.listing(*place)
+        return ()
+
+    planning.collect(rule, sorted(places, key=str), read)
+
+
+def _once_each(steps: list[Step]) -> list[Step]:
+    """Refuse two sources under one name; drop what another rule has planned alike already.
+
+    Raises:
+        NamingCollision: Two different artifacts would be written under one name.
+    """
+    by_destination: dict[Endpoint, list[Step]] = {}
+    for step in steps:
+        by_destination.setdefault(step.to, []).append(step)
+    for mine in by_destination.values():
+        refuse_collisions((step.source, step.destination) for step in mine)
+    return list({(step.to, step.source, step.destination): step for step in steps}.values())
+
+
+# --- how much --------------------------------------------------------------------------------
+
+
+def _sized(planning: Planning, rules: tuple[ReplicationRule, ...], steps: list[Step]) -> list[Step]:
+    """Return the steps with their bytes; one whose artifact cannot be read becomes a failure."""
+    sizes: dict[tuple[str, str, Digest | None], int] = {}
+    for rule in rules:
+        origins = {_origin(step) for step in steps if step.writes and step.rule == rule.name}
+        sizes.update(planning.collect(rule, sorted(origins, key=str), partial(_size, planning)))
+    return [
+        attrs.evolve(step, bytes_at_most=sizes[_origin(step)]) if step.writes else step
+        for step in steps
+        if not step.writes or _origin(step) in sizes
+    ]
+
+
+def _size(
+    planning: Planning, rule: ReplicationRule, origin: tuple[str, str, Digest | None]
+) -> Iterator[tuple[tuple[str, str, Digest | None], int]]:
+    _, repository, digest = origin
+    if digest is not None:
+        yield origin, planning.graph(rule, repository, digest).bytes_at_most
+
+
+def _origin(step: Step) -> tuple[str, str, Digest | None]:
+    return (step.rule, step.source.repository, step.source.digest)
+
+
+# --- what the reader should know -------------------------------------------------------------
+
+
+def _notes(
+    rules: tuple[ReplicationRule, ...], steps: list[Step], *, has_memory: bool
+) -> Iterator[str]:
+    for rule in rules:
+        yield from (f"rule {rule.name!r}: {warning}" for warning in rule.where.warnings())
+    if not has_memory and any(step.action is Action.CONFLICT for step in steps):
+        yield (
+            "no memory of earlier runs was given, so every difference counts as a conflict; "
+            "give the Replicator a state to tell its own tags from others'"
+        )
+
+
+def _by_source(step: Step) -> tuple[str, str, str, str, str]:
+    return (
+        step.rule,
+        step.source.repository,
+        str(step.source.digest),
+        str(step.source.tag),
+        str(step.to),
+    )

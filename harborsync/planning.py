@@ -1,0 +1,105 @@
+"""What all of planning works with, and how it gets on when one thing fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import attrs
+
+from harborsync.artifact import Artifact
+from harborsync.errors import ConfigurationError, HarborsyncError, Side
+from harborsync.failure import Failure
+from harborsync.plan import PlanFailure, Step
+from harborsync.reference import ArtifactRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from harborsync.endpoint import Endpoint
+    from harborsync.graph import Graph
+    from harborsync.reference import Digest
+    from harborsync.rule import ReplicationRule
+    from harborsync.state import State
+    from harborsync.warehouse import Warehouse
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+
+class Asking(Protocol):
+    """Runs a function over items, perhaps several at once, and yields the results in order."""
+
+    def __call__(self, work: Callable[[_A], _B], items: Iterable[_A], /) -> Iterator[_B]:
+        """Yield ``work(item)`` for every item."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Planning:
+    """A plan in the making.
+
+    Attributes:
+        warehouse: The registries and what was read from them.
+        state: What earlier runs remember.
+        now: The time the whole plan goes by.
+        ask: Runs many small requests.
+        failures: What could not be planned so far.
+    """
+
+    warehouse: Warehouse
+    state: State
+    now: datetime
+    ask: Asking
+    failures: list[PlanFailure] = attrs.field(factory=list)
+
+    def collect(
+        self,
+        rule: ReplicationRule,
+        items: Iterable[_A],
+        work: Callable[[ReplicationRule, _A], Iterable[_B]],
+    ) -> list[_B]:
+        """Gather what ``work`` yields for every item; what fails is noted and stops nothing else.
+
+        Raises:
+            ConfigurationError: The rule cannot work as it is written; that stops everything.
+        """
+
+        def guarded(item: _A) -> list[_B] | PlanFailure:
+            try:
+                return list(work(rule, item))
+            except ConfigurationError:
+                raise
+            except HarborsyncError as error:
+                return failure_of(rule, _what(item), error)
+
+        found: list[_B] = []
+        for result in self.ask(guarded, items):
+            if isinstance(result, PlanFailure):
+                self.failures.append(result)
+            else:
+                found += result
+        return found
+
+    def graph(self, rule: ReplicationRule, repository: str, digest: Digest) -> Graph:
+        """Return everything that travels with a digest of the rule's source."""
+        return self.warehouse.graph(rule.source, repository, digest, rule.choice)
+
+
+def failure_of(rule: ReplicationRule, what: str, error: HarborsyncError) -> PlanFailure:
+    """Note what could not be planned."""
+    return PlanFailure(rule=rule.name, what=what, failure=Failure.of(error.at(Side.SOURCE)))
+
+
+def named(rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact) -> ArtifactRef:
+    """Return the name at a destination, the endpoint's prefix included, without a digest."""
+    ref = source.ref if isinstance(source, Artifact) else source
+    name = rule.naming.apply(attrs.evolve(ref, digest=None))
+    prefix = f"{to.prefix}/" if to.prefix and not to.is_path else ""
+    return ArtifactRef(prefix + name.repository, name.tag)
+
+
+def _what(item: object) -> str:
+    if isinstance(item, Step):
+        return str(item.source)
+    return "/".join(map(str, item)) if isinstance(item, tuple) else str(item)

@@ -1,0 +1,134 @@
+"""The sieve at work: from all that a source holds to what a rule wants of it. Reads only."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.errors import ConfigurationError, HarborsyncError
+from harborsync.facts import fill_in
+from harborsync.planning import Planning, failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from harborsync.artifact import Artifact
+    from harborsync.rule import ReplicationRule
+
+_ROUNDS: Final = 12  # a filter has no more kinds of facts to ask for than this
+
+
+@attrs.frozen(kw_only=True)
+class Scope:
+    """A part of the world to plan for, such as what an event spoke of.
+
+    Attributes:
+        repositories: Full names at the source; None for all.
+        tags: Tags; None for all.
+    """
+
+    repositories: frozenset[str] | None = None
+    tags: frozenset[str] | None = None
+
+
+EVERYWHERE: Final = Scope()
+
+
+def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE) -> list[Artifact]:
+    """Return the artifacts a rule wants, with the facts it took to decide.
+
+    Raises:
+        ConfigurationError: The rule cannot work as it is written.
+    """
+    try:
+        repositories = _repositories(planning, rule, scope)
+    except ConfigurationError:
+        raise
+    except HarborsyncError as error:
+        planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
+        return []
+    chosen = planning.collect(rule, repositories, partial(_choose, planning, scope))
+    if rule.keep is None:
+        return chosen
+    return list(rule.keep.select(chosen, now=planning.now, missing=rule.missing))
+
+
+def _repositories(planning: Planning, rule: ReplicationRule, scope: Scope) -> list[str]:
+    """Return the repositories to look into: named, literal in the filter, or catalogued."""
+    literal = rule.repositories or rule.where.literal_repositories()
+    names = _catalog(planning, rule) if literal is None else iter(literal)
+    prefix = f"{rule.source.prefix}/" if rule.source.prefix and not rule.source.is_path else ""
+    wanted = (
+        name
+        for name in names
+        if name.startswith(prefix)
+        and (scope.repositories is None or name in scope.repositories)
+        and rule.where.may_match_repository(name)
+    )
+    return sorted(set(wanted))
+
+
+def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:
+    catalog = planning.warehouse.registry(rule.source).abilities.catalog
+    if catalog is None:
+        msg = f"{rule.source} cannot list its repositories, and rule {rule.name!r} names none"
+        hint = "give the rule repositories=(…), or name them literally in its filter"
+        raise ConfigurationError(msg, hint=hint)
+    return catalog.list_repositories()
+
+
+def _choose(
+    planning: Planning, scope: Scope, rule: ReplicationRule, repository: str
+) -> list[Artifact]:
+    listed = planning.warehouse.listing(rule.source, repository).values()
+    candidates = [artifact for artifact in listed if _is_candidate(rule, artifact, scope)]
+    return _decide(planning, rule, repository, candidates)
+
+
+def _is_candidate(rule: ReplicationRule, artifact: Artifact, scope: Scope) -> bool:
+    """Tell whether an artifact stands on its own: satellites belong to others (OCI-6.10)."""
+    tag = artifact.tag
+    if tag is None or (scope.tags is not None and tag not in scope.tags):
+        return False
+    return rule.satellites_as_candidates or tag.subject_prefix is None
+
+
+def _decide(
+    planning: Planning, rule: ReplicationRule, repository: str, candidates: list[Artifact]
+) -> list[Artifact]:
+    """Return what the filter lets through, asking only for what can still decide."""
+    order = {artifact.tag: place for place, artifact in enumerate(candidates)}
+    accepted: list[Artifact] = []
+    undecided = candidates
+    for _ in range(_ROUNDS):
+        verdicts = [
+            (each, rule.where.test(each, now=planning.now, missing=rule.missing))
+            for each in undecided
+        ]
+        accepted += [each for each, verdict in verdicts if verdict]
+        undecided = [each for each, verdict in verdicts if verdict is None]
+        if not undecided:
+            break
+        needs = partial(rule.where.needs, now=planning.now)
+        undecided = list(_with_facts(planning, rule, repository, undecided, needs))
+    if rule.keep is not None:
+        accepted = list(_with_facts(planning, rule, repository, accepted, rule.keep.needs))
+    return sorted(accepted, key=lambda artifact: order[artifact.tag])
+
+
+def _with_facts(
+    planning: Planning,
+    rule: ReplicationRule,
+    repository: str,
+    artifacts: Iterable[Artifact],
+    needs: Callable[[Artifact], frozenset[str]],
+) -> Iterator[Artifact]:
+    """Yield the artifacts with what each needs, asked for in as few batches as there are needs."""
+    source = planning.warehouse.source(rule.source, repository)
+    groups: dict[frozenset[str], list[Artifact]] = {}
+    for artifact in artifacts:
+        groups.setdefault(needs(artifact), []).append(artifact)
+    for facts, members in groups.items():
+        yield from fill_in(source, members, facts, planning.state) if facts else members

@@ -1,0 +1,261 @@
+"""What is done for one step of a plan, and what is said of it afterwards.
+
+Whatever goes wrong becomes a result, so that one artifact never stops another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from harborsync.cancel import Cancel
+from harborsync.errors import (
+    Cancelled,
+    CopyError,
+    HarborsyncError,
+    PlanRefused,
+    Side,
+    TagImmutable,
+    VerificationError,
+)
+from harborsync.events import SILENT, Dispatcher, StepFinished, StepStarted
+from harborsync.failure import Failure
+from harborsync.ledger import Ledger
+from harborsync.plan import Action, Step
+from harborsync.report import Outcome, StepResult
+from harborsync.rule import OnConflict, OnMoved, ReplicationRule
+from harborsync.transfer import Spread, Tally, Target, Tools, copy_graph
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from harborsync.clock import Clock
+    from harborsync.graph import Graph
+    from harborsync.options import Options
+    from harborsync.reference import Digest
+    from harborsync.warehouse import Warehouse
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """What all steps of a run share.
+
+    Attributes:
+        rules: The rules by name.
+        warehouse: The registries and what was read from them.
+        planned_at: When the plan was made.
+        options: How much at once, how careful.
+        clock: Time.
+        cancel: Stops everything.
+        emit: Is told what happens.
+        ledger: What is known to be where.
+    """
+
+    rules: dict[str, ReplicationRule]
+    warehouse: Warehouse
+    planned_at: datetime
+    options: Options
+    clock: Clock
+    cancel: Cancel = attrs.field(factory=Cancel)
+    emit: Dispatcher = SILENT
+    ledger: Ledger = attrs.field(factory=Ledger)
+
+    def started(self, step: Step) -> None:
+        """Tell the listeners that work on a step began."""
+        if self.emit:
+            self.emit(
+                StepStarted(
+                    at=self.clock.now(),
+                    rule=step.rule,
+                    source=step.source,
+                    destination=step.destination,
+                    to=str(step.to),
+                )
+            )
+
+    def finished(self, result: StepResult) -> None:
+        """Tell the listeners what became of a step."""
+        if self.emit:
+            self.emit(finished_event(result))
+
+
+def finished_event(result: StepResult) -> StepFinished:
+    """Return the event that tells what became of a step."""
+    return StepFinished(
+        at=result.at,
+        rule=result.step.rule,
+        source=result.step.source,
+        destination=result.step.destination,
+        to=str(result.step.to),
+        outcome=result.outcome.value,
+        seconds=result.seconds,
+        bytes_sent=result.bytes_sent,
+        error=result.failure.message if result.failure else None,
+    )
+
+
+def attempt(job: Job, step: Step, spread: Spread) -> StepResult:
+    """Do what a step says; never raises for what can go wrong with one artifact."""
+    started = job.clock.monotonic()
+    job.started(step)
+    result = _outcome(_Attempt(job, step, spread))
+    result = attrs.evolve(result, seconds=job.clock.monotonic() - started, at=job.clock.now())
+    job.finished(result)
+    return result
+
+
+def _outcome(one: _Attempt) -> StepResult:
+    try:
+        return one.result()
+    except Cancelled as error:
+        return one.say(Outcome.CANCELLED, error.message)
+    except VerificationError as error:
+        return one.failed(Outcome.REFUSED, error)
+    except Exception as error:  # noqa: BLE001 - a defect with one artifact must not stop the others
+        return one.failed(Outcome.FAILED, error)
+
+
+class _Attempt:
+    """One step being done."""
+
+    def __init__(self, job: Job, step: Step, spread: Spread) -> None:
+        self._job = job
+        self._step = step
+        self._spread = spread
+        self._rule = job.rules[step.rule]
+        self._tally = Tally()
+
+    def result(self) -> StepResult:
+        """Do it.
+
+        Raises:
+            HarborsyncError: It could not be done.
+        """
+        self._job.cancel.check()
+        step = self._step
+        if step.action is Action.SKIP:
+            return self.say(Outcome.SKIPPED, step.reason)
+        if step.action is Action.CONFLICT:
+            return self.say(Outcome.CONFLICT, step.reason)
+        self._check_source()
+        return self._met() or self._copied()
+
+    def say(self, outcome: Outcome, reason: str, failure: Failure | None = None) -> StepResult:
+        """Return a result with what has been moved so far."""
+        tally = self._tally
+        return StepResult(
+            step=self._step,
+            outcome=outcome,
+            reason=reason,
+            at=self._job.clock.now(),
+            bytes_sent=tally.bytes_sent,
+            bytes_mounted=tally.bytes_mounted,
+            bytes_present=tally.bytes_present,
+            attempts=tally.attempts,
+            satellites=tally.satellites,
+            warnings=tuple(tally.warnings),
+            failure=failure,
+        )
+
+    def failed(self, outcome: Outcome, error: Exception) -> StepResult:
+        """Return a result that tells what went wrong, on which side and with what."""
+        if isinstance(error, HarborsyncError):
+            side = error.side or Side.LOCAL
+            what = self._step.source if side is Side.SOURCE else self._step.destination
+            error = CopyError("copy", side, str(what), error)
+        return self.say(outcome, outcome.value, Failure.of(error))
+
+    # --- before --------------------------------------------------------------------------
+
+    def _check_source(self) -> None:
+        """Refuse to copy a tag that has moved, if the rule says so (OCI-3.26)."""
+        source = self._step.source
+        if self._rule.on_moved is not OnMoved.REFUSE or source.tag is None:
+            return
+        registry = self._job.warehouse.registry(self._rule.source)
+        found = registry.resolve(source.repository, source.tag)
+        if found is None or found.digest != source.digest:
+            msg = f"the tag now points to {found.digest if found else 'nothing'}"
+            raise PlanRefused(msg, side=Side.SOURCE, hint="plan again")
+
+    def _met(self) -> StepResult | None:
+        """Look at the destination's tag again if the plan is old; tell what was met, if anything.
+
+        A tag that is neither as planned nor as wanted was written by somebody else meanwhile.
+        """
+        age = (self._job.clock.now() - self._job.planned_at).total_seconds()
+        is_fresh = age <= self._job.options.recheck_after and not self._job.options.strict
+        if is_fresh or self._step.destination.tag is None or self._step.action is not Action.COPY:
+            return None
+        found = self._destination_digest()
+        if found == self._step.wanted:
+            return self.say(Outcome.SKIPPED, "identical by now")
+        if found == self._step.found or self._rule.on_conflict is OnConflict.OVERWRITE:
+            return None
+        return self.say(Outcome.CONFLICT, f"somebody else wrote {found} there meanwhile")
+
+    def _destination_digest(self) -> Digest | None:
+        named = self._step.destination
+        registry = self._job.warehouse.registry(self._step.to)
+        found = registry.resolve(named.repository, named.tag or named.reference)
+        return None if found is None else found.digest
+
+    # --- the copy ------------------------------------------------------------------------
+
+    def _copied(self) -> StepResult:
+        step, warehouse = self._step, self._job.warehouse
+        graph = self._graph()
+        registry = warehouse.registry(step.to)
+        repository = step.destination.repository
+        if registry.abilities.creates is not None:
+            registry.abilities.creates.ensure_repository(repository)
+        target = Target(
+            registry=registry,
+            repository=repository,
+            tag=step.destination.tag if step.action is Action.COPY else None,
+            tags=warehouse.known_tags(step.to, repository),
+            overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
+        )
+        source = warehouse.source(self._rule.source, step.source.repository)
+        try:
+            copy_graph(source, graph, target, self._tools(), self._tally)
+        except TagImmutable:
+            if self._destination_digest() != step.wanted:
+                raise
+            return self.say(Outcome.SKIPPED, "identical, and the tag is immutable")
+        self._look_back()
+        return self.say(Outcome.COPIED, step.reason)
+
+    def _graph(self) -> Graph:
+        step = self._step
+        if step.source.digest is None:
+            msg = "the step has no source digest"
+            raise PlanRefused(msg, hint="plan again")
+        graph = self._job.warehouse.graph(
+            self._rule.source, step.source.repository, step.source.digest, self._rule.choice
+        )
+        if graph.manifest.digest != step.wanted:
+            msg = f"the plan wants {step.wanted}, and the rule makes {graph.manifest.digest}"
+            raise PlanRefused(msg, hint="plan again")
+        return graph
+
+    def _tools(self) -> Tools:
+        job = self._job
+        return Tools(
+            ledger=job.ledger,
+            cancel=job.cancel,
+            clock=job.clock,
+            emit=job.emit,
+            spread=self._spread,
+        )
+
+    def _look_back(self) -> None:
+        """In strict mode, make sure that the tag is what was written and nobody overtook us."""
+        if not self._job.options.strict:
+            return
+        found = self._destination_digest()
+        if found != self._step.wanted:
+            self._tally.warnings.append(
+                f"overtaken: the tag was made to point to {found} meanwhile"
+            )

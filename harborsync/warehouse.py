@@ -1,0 +1,122 @@
+"""The registries a run works with, opened once, and what it has read from them so far."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from harborsync.errors import HarborsyncError
+from harborsync.graph import Choice, Graph, ManifestCache, SourceRepository, read_graph
+from harborsync.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harborsync.artifact import Artifact
+    from harborsync.endpoint import Endpoint
+    from harborsync.reference import Digest, Tag
+    from harborsync.registry import Registry
+
+#: Graphs kept between plan and run; more are read again, their manifests mostly from the cache.
+_GRAPHS: Final = 2000
+
+
+class Registries:
+    """Opens each endpoint once and closes what it opened; thread-safe.
+
+    Args:
+        opener: Opens an endpoint; makes no request.
+    """
+
+    def __init__(self, opener: Callable[[Endpoint], Registry]) -> None:
+        self._opener = opener
+        self._lock = threading.Lock()
+        self._opened: dict[Endpoint, Registry] = {}
+
+    def get(self, endpoint: Endpoint) -> Registry:
+        """Return the registry at ``endpoint``.
+
+        Raises:
+            ConfigurationError: It cannot be opened as it is written.
+        """
+        with self._lock:
+            if endpoint not in self._opened:
+                self._opened[endpoint] = self._opener(endpoint)
+            return self._opened[endpoint]
+
+    def close(self) -> None:
+        """Close everything that was opened; raises the first error after all are closed."""
+        with self._lock:
+            opened, self._opened = list(self._opened.values()), {}
+        errors: list[HarborsyncError] = []
+        for registry in opened:
+            try:
+                registry.close()
+            except HarborsyncError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+class Warehouse:
+    """What one plan and its run have read: listings and manifests, each once; thread-safe.
+
+    Args:
+        registries: Where endpoints are opened.
+    """
+
+    def __init__(self, registries: Registries) -> None:
+        self._registries = registries
+        self._flights = Ledger()
+        self._lock = threading.Lock()
+        self._listings: dict[tuple[Endpoint, str], dict[Tag | None, Artifact]] = {}
+        self._sources: dict[tuple[Endpoint, str], SourceRepository] = {}
+        self._manifests = ManifestCache()
+        self._graphs: OrderedDict[tuple[Endpoint, str, Digest, Choice], Graph] = OrderedDict()
+
+    def registry(self, endpoint: Endpoint) -> Registry:
+        """Return the registry at ``endpoint``."""
+        return self._registries.get(endpoint)
+
+    def listing(self, endpoint: Endpoint, repository: str) -> dict[Tag | None, Artifact]:
+        """Return what a repository lists, by tag; asked once."""
+        key = (endpoint, repository)
+        while (found := self._listings.get(key)) is None:
+            self._flights.once(key, lambda: self._list(endpoint, repository))
+        return found
+
+    def known_tags(self, endpoint: Endpoint, repository: str) -> frozenset[Tag] | None:
+        """Return the tags a repository has if it was listed, else None; asks nobody."""
+        listing = self._listings.get((endpoint, repository))
+        return None if listing is None else frozenset(tag for tag in listing if tag is not None)
+
+    def source(self, endpoint: Endpoint, repository: str) -> SourceRepository:
+        """Return a repository to read from; what was listed of it is not listed again."""
+        key = (endpoint, repository)
+        with self._lock:
+            if key not in self._sources:
+                self._sources[key] = SourceRepository(
+                    self.registry(endpoint),
+                    repository,
+                    self._manifests,
+                    self.known_tags(endpoint, repository),
+                )
+            return self._sources[key]
+
+    def graph(self, endpoint: Endpoint, repository: str, digest: Digest, choice: Choice) -> Graph:
+        """Return everything that travels with a digest; read once while it is remembered."""
+        key = (endpoint, repository, digest, choice)
+        with self._lock:
+            found = self._graphs.get(key)
+        if found is None:
+            found = read_graph(self.source(endpoint, repository), digest, choice)
+            with self._lock:
+                self._graphs[key] = found
+                while len(self._graphs) > _GRAPHS:
+                    self._graphs.popitem(last=False)
+        return found
+
+    def _list(self, endpoint: Endpoint, repository: str) -> None:
+        listed = self.registry(endpoint).list_artifacts(repository)
+        self._listings[endpoint, repository] = {a.tag: a for a in listed if a.tag is not None}

@@ -83,6 +83,7 @@ class Answer:
         status: The HTTP status.
         headers: The header fields.
         body: The body, capped; empty after HEAD.
+        diagnosis: What the transport knows about why it is a refusal, or nothing.
     """
 
     method: str
@@ -90,6 +91,7 @@ class Answer:
     status: int
     headers: Headers = attrs.field(repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
+    diagnosis: str = ""
 
 
 class Stream(Protocol):

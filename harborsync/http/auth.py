@@ -1,0 +1,355 @@
+"""Who may know our login, and what is shown at the door.
+
+The first request to a registry goes without anything; its challenge is remembered, and from
+then on each request carries a token of the right scopes from the start (OCI-2.15). A refusal
+is answered once, with something better; a second one is final.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+import attrs
+
+from harborsync.credentials.base import Credential, Kind
+from harborsync.errors import (
+    AddressRefused,
+    CredentialsExpired,
+    CredentialsRefused,
+    NoCredentials,
+    RegistryError,
+)
+from harborsync.http.answers import Refusal
+from harborsync.http.challenges import BASIC, BEARER, Challenge, choose, parse_challenges
+from harborsync.http.scopes import merged, repository_of
+from harborsync.http.tokens import Token, TokenCache, TokenKey
+from harborsync.http.tokenserver import TokenRequest, TokenServer, basic, check_realm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harborsync.clock import Clock
+    from harborsync.credentials.base import CredentialSource
+    from harborsync.errors import CredentialsError
+    from harborsync.http.urls import Origin, Url
+    from harborsync.http.wire import Answer, Call
+
+#: How long a login that the token server refused is not shown to it again: a wrong password
+#: sent by every worker locks its user out.
+REFUSAL_LASTS: Final = 30.0
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_API: Final = "/v2/"
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A credential source that can be told that its answer was refused."""
+
+    def forget(self, host: str) -> None:
+        """Drop what is held for ``host``."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """What a request shows at the door.
+
+    Attributes:
+        header: The Authorization field, or None for nothing.
+        credential: The login behind it.
+        key: Which token it is, if it is one of ours.
+        token: That token.
+    """
+
+    header: str | None = attrs.field(default=None, repr=False)
+    credential: Credential | None = None
+    key: TokenKey | None = None
+    token: Token | None = None
+
+
+#: Shows nothing.
+NOBODY: Final = Ticket()
+
+
+class Memory:
+    """What is known about the door of one registry; thread-safe, shared by its transports.
+
+    Args:
+        clock: Tells when tokens end.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.tokens = TokenCache(clock)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._challenge: Challenge | None = None
+        self._scopes: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._refused: dict[Credential, tuple[float, CredentialsRefused]] = {}
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """The way to log in, as far as it is known."""
+        return self._challenge
+
+    def learn(self, challenge: Challenge) -> None:
+        """Remember how to log in; a Basic challenge does not displace a Bearer one.
+
+        Harbor, for one, answers a bad token with a Basic challenge.
+
+        Raises:
+            AddressRefused: The token server is another one than before (OCI-9.2).
+        """
+        with self._lock:
+            known = self._challenge
+            if known is None or known.scheme != BEARER:
+                self._challenge = challenge
+            elif challenge.scheme == BEARER and _server_of(challenge) != _server_of(known):
+                msg = f"the registry changed its token server from {known.realm} in mid-run"
+                raise AddressRefused(msg, hint="if that is right, start again")
+
+    def widen(self, scopes: tuple[str, ...], asked: tuple[str, ...]) -> None:
+        """Remember that the registry wants more scopes for what needs ``scopes``."""
+        with self._lock:
+            self._scopes[scopes] = merged(self._scopes.get(scopes, scopes), asked)
+
+    def scopes_for(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return ``scopes`` with what the registry is known to want beside them."""
+        return self._scopes.get(scopes, scopes)
+
+    def check_login(self, credential: Credential | None) -> None:
+        """Keep a login that was refused a moment ago from being shown again.
+
+        Raises:
+            CredentialsRefused: It was.
+        """
+        until, error = self._refused.get(credential, (0.0, None)) if credential else (0.0, None)
+        if error is not None and self._clock.monotonic() < until:
+            raise CredentialsRefused(error.message, hint=error.hint)
+
+    def note_refused_login(self, credential: Credential, error: CredentialsRefused) -> None:
+        """Remember that the token server refused a login."""
+        self._refused[credential] = (self._clock.monotonic() + REFUSAL_LASTS, error)
+
+
+class Porter:
+    """Chooses what is shown at one registry's door; thread-safe.
+
+    Args:
+        home: The only origin our login is for (OCI-2.20).
+        host: The endpoint's host, by which the login is looked up.
+        source: Who knows the login.
+        clock: Tells whether a login has ended.
+        trusted_realms: Hosts whose token server may see it beside the registry's own.
+        server: Gets tokens.
+        memory: What is known about the door.
+        ping: Asks ``/v2/`` without a login (OCI-2.3).
+        is_expiry: Whether a 403 is about an expired login, at providers that send such.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Origin,
+        host: str,
+        source: CredentialSource,
+        clock: Clock,
+        trusted_realms: tuple[str, ...],
+        server: TokenServer,
+        memory: Memory,
+        ping: Callable[[], Answer],
+        is_expiry: Callable[[Answer], bool],
+    ) -> None:
+        self._home = home
+        self._host = host
+        self._source = source
+        self._clock = clock
+        self._trusted_realms = trusted_realms
+        self._server = server
+        self._memory = memory
+        self._ping = ping
+        self._is_expiry = is_expiry
+
+    def ticket(self, call: Call, url: Url) -> Ticket:
+        """Return what to show with a request, before anybody has asked.
+
+        Raises:
+            CredentialsError: The login is not to be had, or was refused.
+            TransportError: The token server cannot be reached.
+        """
+        if url.origin != self._home or _brings_its_own(call):
+            return NOBODY
+        credential = self._credential(call)
+        if credential is not None and credential.kind is Kind.BEARER:
+            return _shown_as_it_is(credential)
+        challenge = self._memory.challenge
+        beside_the_api = not call.scopes and not url.path.startswith(_API)
+        if beside_the_api or (challenge is not None and challenge.scheme == BASIC):
+            return _with_password(credential) or NOBODY
+        if challenge is None:
+            return NOBODY
+        return self._with_token(call, url, challenge, credential)
+
+    def second_ticket(self, call: Call, url: Url, shown: Ticket, answer: Answer) -> Ticket | None:
+        """Return what to show instead after a refusal, or None if the answer stands.
+
+        Raises:
+            CredentialsError: There is nothing better to show.
+            AddressRefused: The challenge points to a place that must not see our login.
+        """
+        if not self._is_refusal(answer) or _brings_its_own(call) or url.origin != self._home:
+            return None
+        self._forget(shown)
+        challenge = self._challenge_of(answer, url)
+        if challenge is None:
+            return None
+        credential = self._credential(call)
+        if credential is not None and credential.kind is Kind.BEARER:
+            second: Ticket | None = _shown_as_it_is(credential)
+        elif challenge.scheme == BASIC:
+            second = _with_password(credential)
+        else:
+            self._memory.widen(call.scopes, challenge.scopes)
+            second = self._with_token(call, url, challenge, credential)
+        if second is None or second.header == shown.header:
+            raise self.refusal(shown, answer)
+        return second
+
+    def is_final(self, answer: Answer) -> bool:
+        """Tell whether a second refusal is about the login, and not about a name."""
+        return answer.status == _UNAUTHORIZED and not _is_about_a_name(answer)
+
+    def drop(self, shown: Ticket) -> None:
+        """Forget the token that was shown, so that the next request gets a fresh one."""
+        if shown.key is not None and shown.token is not None:
+            self._memory.tokens.drop(shown.key, shown.token)
+
+    def refusal(self, shown: Ticket, answer: Answer) -> CredentialsError:
+        """Return the error for a refusal that nothing better can be shown against."""
+        challenges = parse_challenges(answer.headers.all("www-authenticate"))
+        offered = ", ".join(dict.fromkeys(each.scheme for each in challenges)) or "no way to log in"
+        said = Refusal.of(answer).text
+        detail = f"; it says: {said}" if said else ""
+        credential = shown.credential
+        if credential is None:
+            credential = self._source.get(self._host)
+        if credential is None:
+            msg = f"{self._host} wants a login (it offers {offered}), and there is none{detail}"
+            return NoCredentials(msg, hint=_HOW_TO_LOG_IN)
+        if credential.expires_at is not None and self._clock.now() >= credential.expires_at:
+            msg = f"the login from {credential.origin} for {self._host} has expired{detail}"
+            return CredentialsExpired(msg, hint="renew it at its source")
+        msg = (
+            f"{self._host} refuses the login from {credential.origin} (it offers {offered}){detail}"
+        )
+        return CredentialsRefused(msg, hint=diagnosis(shown) or _MAYBE_HIDDEN)
+
+    def _is_refusal(self, answer: Answer) -> bool:
+        if answer.status == _UNAUTHORIZED:
+            return not _is_about_a_name(answer)
+        return answer.status == _FORBIDDEN and self._is_expiry(answer)
+
+    def _credential(self, call: Call) -> Credential | None:
+        return self._source.get(self._host, repository_of(call.scopes))
+
+    def _forget(self, shown: Ticket) -> None:
+        """Forget what was refused: a token of ours, else the login itself (OCI-2.16, 2.18)."""
+        self.drop(shown)
+        if shown.token is None and shown.credential and isinstance(self._source, Forgetful):
+            self._source.forget(self._host)
+
+    def _challenge_of(self, answer: Answer, url: Url) -> Challenge | None:
+        """Return how to log in: by the answer, else as the registry does in general."""
+        offered = parse_challenges(answer.headers.all("www-authenticate"))
+        chosen = choose(offered)
+        if chosen is None and offered:
+            schemes = ", ".join(each.scheme for each in offered)
+            msg = f"{self._host} offers only ways to log in that are not spoken here: {schemes}"
+            raise CredentialsRefused(msg, hint="Basic and Bearer are spoken")
+        if chosen is None:
+            return self._memory.challenge or self._pinged(url)
+        self._memory.learn(chosen)
+        return chosen
+
+    def _pinged(self, url: Url) -> Challenge | None:
+        if not url.path.startswith(_API) or url.path == _API:
+            return None
+        chosen = choose(parse_challenges(self._ping().headers.all("www-authenticate")))
+        if chosen is not None:
+            self._memory.learn(chosen)
+        return chosen
+
+    def _with_token(
+        self, call: Call, url: Url, challenge: Challenge, credential: Credential | None
+    ) -> Ticket:
+        if not challenge.realm:
+            msg = f"{self._host} wants a token and does not say where to get it"
+            raise RegistryError(msg, method=call.method, status=_UNAUTHORIZED)
+        realm = url.join(challenge.realm)
+        check_realm(realm, self._home, self._trusted_realms, credential)
+        scopes = self._memory.scopes_for(call.scopes)
+        key = TokenKey(
+            origin=self._home,
+            realm=str(realm),
+            service=challenge.service,
+            username=credential.username if credential else "",
+            secret=credential.secret if credential else None,
+            scopes=frozenset(scopes),
+        )
+        request = TokenRequest(
+            url=realm, service=challenge.service, scopes=scopes, credential=credential
+        )
+        token = self._memory.tokens.get(key, lambda: self._fetch(request))
+        header = f"Bearer {token.secret.reveal()}"
+        return Ticket(header=header, credential=credential, key=key, token=token)
+
+    def _fetch(self, request: TokenRequest) -> Token:
+        self._memory.check_login(request.credential)
+        try:
+            return self._server.fetch(request)
+        except CredentialsRefused as error:
+            if request.credential is not None:
+                self._memory.note_refused_login(request.credential, error)
+            raise
+
+
+def diagnosis(shown: Ticket) -> str:
+    """Return what a token tells about why it was refused, or nothing (OCI-2.10)."""
+    if shown.token is None or not shown.token.lacks:
+        return ""
+    whose = "to nobody" if shown.credential is None else f"to {shown.credential.username!r}"
+    return (
+        f"the token server did not grant {' '.join(shown.token.lacks)} {whose}: "
+        "the login is wrong, or has no such right, or there is no such repository"
+    )
+
+
+_HOW_TO_LOG_IN: Final = (
+    "log in with docker or podman, set the environment variables, or give credentials="
+)
+_MAYBE_HIDDEN: Final = "check user name and password; the repository may also not exist"
+
+
+def _server_of(challenge: Challenge) -> tuple[str, str]:
+    return challenge.realm, challenge.service
+
+
+def _brings_its_own(call: Call) -> bool:
+    return any(name.lower() == "authorization" for name in call.headers)
+
+
+def _shown_as_it_is(credential: Credential) -> Ticket:
+    return Ticket(header=f"Bearer {credential.secret.reveal()}", credential=credential)
+
+
+def _with_password(credential: Credential | None) -> Ticket | None:
+    if credential is None or credential.kind not in {Kind.BASIC, Kind.CLIENT}:
+        return None
+    return Ticket(header=basic(credential), credential=credential)
+
+
+def _is_about_a_name(answer: Answer) -> bool:
+    """Tell whether a 401 without a challenge says that a name is wrong, as Harbor's do."""
+    bare = not any(text.strip() for text in answer.headers.all("www-authenticate"))
+    return bare and Refusal.of(answer).says_no_such_name

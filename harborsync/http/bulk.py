@@ -1,0 +1,286 @@
+"""The broad path: large bodies, through a :mod:`requests` session of our own making.
+
+Blocks are read raw and written as they are; a body always has a known length (OCI-11.3,
+11.5, 11.6). The figures behind the block sizes are those of the benchmark.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from harborsync.errors import ConnectionLost, HarborsyncError, SizeMismatch
+from harborsync.http.exchange import Berths, Reply, Request
+from harborsync.http.faults import NOTHING_SENT, translated
+from harborsync.http.urls import Origin
+from harborsync.http.wire import Body, Headers
+from harborsync.secrets import redact
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Iterator
+
+    from harborsync.cancel import Cancel
+    from harborsync.http.lines import Lines
+
+PLAIN_BLOCK: Final = 1024 * 1024
+TLS_BLOCK: Final = 256 * 1024
+_HOSTS_KEPT: Final = 4
+
+# requests and urllib3 re-quote URLs, which breaks signatures (OCI-4.11): the connection puts
+# the request's own target into the request line instead.
+_TARGET: ContextVar[str] = ContextVar("target")
+
+
+class BroadPath:
+    """Exchanges of large bodies; thread-safe.
+
+    Args:
+        size: Connections open at once. One of them is never given to a download: who copies
+            within one host holds a download while its upload waits for a connection.
+        lines: Opens connections.
+        tls: The context for https.
+        idle_timeout: Seconds between two pieces of a body.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        lines: Lines,
+        tls: ssl.SSLContext,
+        idle_timeout: float,
+    ) -> None:
+        self._all = Berths(size)
+        self._downloads = Berths(size - 1)
+        self._idle_timeout = idle_timeout
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.clear()
+        self._lines = lines
+        adapter = _Adapter(lines, tls=tls, size=size)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, adapter)
+
+    @contextmanager
+    def downloading(self, cancel: Cancel) -> Iterator[None]:
+        """Hold the right to a download.
+
+        Raises:
+            Cancelled: ``cancel`` was set while all of them were taken.
+        """
+        self._downloads.take(cancel)
+        try:
+            yield
+        finally:
+            self._downloads.leave()
+
+    def start(self, request: Request, cancel: Cancel) -> Reply:
+        """Send a request and return its reply as soon as the header fields are in.
+
+        Raises:
+            TransportError: The network broke.
+            Cancelled: ``cancel`` was set while all connections were busy.
+        """
+        self._all.take(cancel)
+        try:
+            response = self._ask(request)
+        except BaseException:
+            self._all.leave()
+            raise
+        return self._reply(request, response)
+
+    def close(self) -> None:
+        """Close all connections that lie idle."""
+        self._session.close()
+
+    def _ask(self, request: Request) -> requests.Response:
+        try:
+            return self._ask_once(request)
+        except NOTHING_SENT:
+            raise
+        except ConnectionLost:
+            # The server may have hung up while the connection lay idle (see ThinPath).
+            if not request.repeatable:
+                raise
+            return self._ask_once(request)
+
+    def _ask_once(self, request: Request) -> requests.Response:
+        whom = str(request.url.origin)
+        if not isinstance(request.body, Body):
+            return translated(partial(self._send, request, request.body), whom)
+        with request.body.open() as blocks:
+            sized = SizedBlocks(request.body.size, blocks)
+            try:
+                return translated(partial(self._send, request, sized if sized else b""), whom)
+            except HarborsyncError:
+                sized.raise_own_failure()
+                raise
+
+    def _send(self, request: Request, body: SizedBlocks | bytes | None) -> requests.Response:
+        url = str(request.url)
+        fields = {**self._lines.hop_headers(request.url.origin), **request.headers}
+        wanted = requests.Request(request.method, url, headers=fields, data=body)
+        prepared = self._session.prepare_request(wanted)
+        if "Transfer-Encoding" in prepared.headers:
+            msg = "a body without a length must not be sent"
+            raise AssertionError(msg)
+        token = _TARGET.set(self._lines.request_target(request.url))
+        try:
+            timeout = (self._idle_timeout, request.patience)
+            return self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout)
+        finally:
+            _TARGET.reset(token)
+
+    def _reply(self, request: Request, response: requests.Response) -> Reply:
+        raw = response.raw
+        whom = str(request.url.origin)
+        sock = getattr(raw.connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(self._idle_timeout)
+
+        def release(reusable: bool) -> None:  # noqa: FBT001 - the signature of Reply's release
+            if not reusable:
+                raw.close()
+            response.close()
+            self._all.leave()
+
+        def read(count: int) -> bytes:
+            return translated(partial(raw.read, count, decode_content=False), whom)
+
+        return Reply(
+            request=request,
+            status=response.status_code,
+            headers=Headers(list(raw.headers.iteritems())),
+            read=read,
+            release=release,
+        )
+
+
+class SizedBlocks:
+    """A body with a length and blocks, and no ``read``, which urllib3 would do by 16 KiB.
+
+    Args:
+        size: The length.
+        blocks: The blocks, iterated once.
+    """
+
+    def __init__(self, size: int, blocks: Iterator[bytes]) -> None:
+        self._size = size
+        self._blocks = blocks
+        self._failure: BaseException | None = None
+
+    def __len__(self) -> int:
+        """Return the length; 0 makes it false, and an empty body is sent as bytes."""
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the blocks; a failure of their source is remembered."""
+        try:
+            yield from self._checked()
+        except BaseException as failure:
+            self._failure = failure
+            raise
+
+    def raise_own_failure(self) -> None:
+        """Raise what the source of the blocks raised, if that is what broke the sending."""
+        if self._failure is not None and not isinstance(self._failure, GeneratorExit):
+            raise self._failure
+
+    def _checked(self) -> Iterator[bytes]:
+        sent = 0
+        for block in self._blocks:
+            sent += len(block)
+            if sent > self._size:
+                break
+            yield block
+        if sent != self._size:
+            msg = f"the content is {'longer' if sent > self._size else 'shorter'} than {self._size}"
+            raise SizeMismatch(f"{msg} bytes")
+
+
+class _Adapter(HTTPAdapter):
+    """Hands our own sockets and our own TLS context to urllib3."""
+
+    def __init__(self, lines: Lines, *, tls: ssl.SSLContext, size: int) -> None:
+        self._lines = lines
+        self._tls = tls
+        super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=size, pool_block=True)
+
+    def init_poolmanager(
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = True,
+        **kwargs: Any,  # noqa: FBT001, FBT002 - requests' signature
+    ) -> None:
+        """Make the pools with connections that use our lines."""
+        super().init_poolmanager(connections, maxsize, block, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._lines)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave certificates to the context: requests would add a bundle of its own."""
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the host as requests does, and our context for https."""
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
+
+
+def _pool_classes(lines: Lines) -> dict[str, type[HTTPConnectionPool]]:
+    """Return urllib3's pools with connections that open their sockets through ``lines``."""
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return lines.open(Origin("http", self.host.lower(), self.port))
+
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(method, _TARGET.get(url), *args, **kwargs)
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return lines.open(Origin("https", self.host.lower(), self.port))
+
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(method, _TARGET.get(url), *args, **kwargs)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+        def _validate_conn(self, conn: Any) -> None:
+            """Connect; that insecure means insecure was said when the transport was opened."""
+            if conn.is_closed:
+                conn.connect()
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+class _HideQueries(logging.Filter):
+    """Takes the query out of the URLs that urllib3 logs (OCI-9.12)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, without secrets."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                redact(each) if isinstance(each, str) else each for each in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_HideQueries())

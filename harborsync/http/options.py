@@ -1,0 +1,161 @@
+"""The options of an endpoint that concern the cable, read once and checked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from harborsync.errors import InvalidReference, InvalidValue
+from harborsync.http.proxies import Proxies
+from harborsync.http.tls import TlsIdentity
+from harborsync.reference import check_host
+from harborsync.units import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harborsync.endpoint import Endpoint
+    from harborsync.limits import HostLimits
+
+#: The options read here; others belong to others.
+NAMES: Final = frozenset(
+    {
+        "ca",
+        "cert",
+        "key",
+        "insecure",
+        "proxy",
+        "trusted_hosts",
+        "trusted_realms",
+        "connections",
+        "large",
+        "timeouts",
+    }
+)
+_TIMEOUTS: Final = {
+    "connect": "connect_timeout",
+    "first_byte": "first_byte_timeout",
+    "patient": "patient_timeout",
+    "idle": "idle_timeout",
+}
+_YES_NO: Final = {"true": True, "false": False}
+
+
+@attrs.frozen(kw_only=True)
+class CableOptions:
+    """How the cable to one endpoint is laid.
+
+    Attributes:
+        tls: Who we trust and who we are.
+        proxies: Which proxy to go through; none unless the user says so.
+        trusted_hosts: Hosts the registry may point to although they are private or loopback.
+        trusted_realms: Hosts whose token server may be given the credentials.
+        limits: Connections and timeouts.
+    """
+
+    tls: TlsIdentity
+    proxies: Proxies
+    trusted_hosts: tuple[str, ...]
+    trusted_realms: tuple[str, ...]
+    limits: HostLimits
+
+    @classmethod
+    def of(
+        cls, endpoint: Endpoint, limits: HostLimits, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """Read the options of ``endpoint``, which win over ``limits``.
+
+        Args:
+            endpoint: Whose options.
+            limits: What holds where the endpoint says nothing.
+            environment: Where ``proxy=env`` looks; the process's own if None.
+
+        Raises:
+            InvalidValue: An option cannot be read.
+        """
+        options = endpoint.options
+        return cls(
+            tls=_tls(options),
+            proxies=_proxies(options.get("proxy", "none"), environment),
+            trusted_hosts=_hosts(options, "trusted_hosts"),
+            trusted_realms=_hosts(options, "trusted_realms"),
+            limits=_limits(options, limits),
+        )
+
+
+def _tls(options: Mapping[str, str]) -> TlsIdentity:
+    if "key" in options and "cert" not in options:
+        msg = "the option key names the key of a client certificate, and there is none"
+        raise InvalidValue(msg, hint="add cert=PATH")
+    return TlsIdentity(
+        ca=options.get("ca"),
+        cert=options.get("cert"),
+        key=options.get("key"),
+        insecure=_flag(options, "insecure"),
+    )
+
+
+def _flag(options: Mapping[str, str], name: str) -> bool:
+    text = options.get(name, "false")
+    if text not in _YES_NO:
+        raise _malformed(name, text, "write true or false")
+    return _YES_NO[text]
+
+
+def _proxies(text: str, environment: Mapping[str, str] | None) -> Proxies:
+    if text == "none":
+        return Proxies()
+    if text == "env":
+        return Proxies.from_environment(os.environ if environment is None else environment)
+    if "@" in text:
+        msg = "the option proxy holds a user name or password"
+        raise InvalidValue(msg, hint="write proxy=env and put the URL into HTTPS_PROXY")
+    return Proxies.all_through(text)
+
+
+def _hosts(options: Mapping[str, str], name: str) -> tuple[str, ...]:
+    text = options.get(name, "")
+    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    for host in hosts:
+        try:
+            check_host(host)
+        except InvalidReference as error:
+            raise _malformed(name, text, "write hosts without ports, with commas") from error
+    return tuple(host.strip("[]") for host in hosts)
+
+
+def _limits(options: Mapping[str, str], limits: HostLimits) -> HostLimits:
+    changes: dict[str, int | float] = {
+        name: _number(options, name) for name in ("connections", "large") if name in options
+    }
+    changes |= _timeouts(options.get("timeouts", ""))
+    try:
+        return attrs.evolve(limits, **changes)
+    except ValueError as error:
+        msg = f"the options connections and large do not fit together: {error.args[0]}"
+        raise InvalidValue(msg, hint="large is at least 2 and less than connections") from error
+
+
+def _number(options: Mapping[str, str], name: str) -> int:
+    text = options[name]
+    if not text.isascii() or not text.isdigit():
+        raise _malformed(name, text, "write a whole number")
+    return int(text)
+
+
+def _timeouts(text: str) -> dict[str, float]:
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, span = part.partition(":")
+        if name not in _TIMEOUTS:
+            raise _malformed(
+                "timeouts", text, "write it like connect:5s,idle:2m; also first_byte and patient"
+            )
+        found[_TIMEOUTS[name]] = Duration.parse(span).seconds
+    return found
+
+
+def _malformed(name: str, text: str, hint: str) -> InvalidValue:
+    return InvalidValue(f"the option {name} cannot be {text[:100]!r}", hint=hint)

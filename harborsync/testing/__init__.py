@@ -8,17 +8,35 @@ from harborsync._lazy import lazy_names
 
 if TYPE_CHECKING:
     from harborsync.testing.clock import FakeClock as FakeClock
+    from harborsync.testing.contract import RegistryContract as RegistryContract
     from harborsync.testing.faults import Fault as Fault
+    from harborsync.testing.faults import FaultPlan as FaultPlan
+    from harborsync.testing.faults import FaultScript as FaultScript
     from harborsync.testing.profiles import LoopbackQuirks as LoopbackQuirks
+    from harborsync.testing.relay import Relay as Relay
+    from harborsync.testing.relay import Weather as Weather
     from harborsync.testing.server import LoopbackRegistry as LoopbackRegistry
     from harborsync.testing.storage import Storage as Storage
+    from harborsync.testing.tls import TestAuthority as TestAuthority
+    from harborsync.testing.tokens import Access as Access
+    from harborsync.testing.tokens import BasicAuth as BasicAuth
+    from harborsync.testing.tokens import TokenAuth as TokenAuth
 
 _NAMES: Final = {
-    "Fault": "harborsync.testing.faults",
+    "Access": "harborsync.testing.tokens",
+    "BasicAuth": "harborsync.testing.tokens",
     "FakeClock": "harborsync.testing.clock",
+    "Fault": "harborsync.testing.faults",
+    "FaultPlan": "harborsync.testing.faults",
+    "FaultScript": "harborsync.testing.faults",
     "LoopbackQuirks": "harborsync.testing.profiles",
     "LoopbackRegistry": "harborsync.testing.server",
+    "RegistryContract": "harborsync.testing.contract",
+    "Relay": "harborsync.testing.relay",
     "Storage": "harborsync.testing.storage",
+    "TestAuthority": "harborsync.testing.tls",
+    "TokenAuth": "harborsync.testing.tokens",
+    "Weather": "harborsync.testing.relay",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - one list, not two to keep equal

@@ -54,6 +54,12 @@ class LoopbackQuirks:
         subject_header: Whether OCI-Subject is sent on a push (OCI-6.8).
         fallback_race: The first write of each fallback tag is undone by somebody (OCI-6.9).
         tag_parameters: ``PUT manifests/<digest>?tag=`` sets tags (OCI-5.10).
+        challenges: ``several`` in one line, or ``bare`` for a 401 without any (OCI-2.1, 2.3).
+        realm: Sent instead of the own token server's address, relative or absolute, or empty.
+        token_post: The token server takes POST; else 404 (OCI-2.7).
+        wrong_password: Status for one; 200 gives a token that allows nothing.
+        expires_in: The token server tells how long a token is good (OCI-2.8).
+        issued_at_skew: Seconds its clock is ahead of the real one (OCI-2.9).
         warnings: Texts sent in Warning headers (OCI-8.1).
         cookies: Every answer sets a cookie (OCI-9.13).
     """
@@ -81,7 +87,7 @@ class LoopbackQuirks:
     accept_sensitive: bool = False
     content_length: bool = True
     content_encoding: str = ""
-    max_manifest_bytes: int = 4 * 2**20
+    max_manifest_bytes: int = 4 * 2**20  # OCI-3.11: the least a registry must take
     large_manifest_status: Literal[400, 413] = 413
     bad_digests: Literal["refused", "tags"] = "refused"
     missing_children: bool = False
@@ -99,8 +105,19 @@ class LoopbackQuirks:
     subject_header: Literal["true", "absent", "lying"] = "true"
     fallback_race: bool = False
     tag_parameters: bool = True
+    challenges: Literal["one", "several", "bare"] = "one"
+    realm: str = ""
+    token_post: bool = True
+    wrong_password: Literal[200, 401] = 401
+    expires_in: bool = True
+    issued_at_skew: float = 0.0
     warnings: tuple[str, ...] = ()
     cookies: bool = False
+
+    @property
+    def needs_other_host(self) -> bool:
+        """Whether a second address is wanted for something to point to."""
+        return "other_host" in {self.redirects, self.location, self.pages}
 
 
 # What Debian's docker-registry 2.8.2 was seen to do (filesystem driver, no auth).

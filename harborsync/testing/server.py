@@ -13,21 +13,23 @@ real servers do otherwise is switched on by :class:`LoopbackQuirks` or by naming
 
 from __future__ import annotations
 
-import socket
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
+
+import attrs
 
 from harborsync.clock import SystemClock
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue
 from harborsync.testing.profiles import PROFILES, LoopbackQuirks
 from harborsync.testing.server_hub import Hub
-from harborsync.testing.server_routes import answer, decorate
-from harborsync.testing.server_wire import Connection, Refusal
+from harborsync.testing.server_listener import Listener
+from harborsync.testing.server_routes import answer
+from harborsync.testing.server_wire import Connection
 from harborsync.testing.storage import Storage
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
@@ -35,73 +37,8 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.testing.faults import Fault
     from harborsync.testing.server_wire import LoggedRequest, Request, Response
-
-_BACKLOG: Final = 256
-
-
-class Listener:
-    """Takes connections at one port and gives each a thread.
-
-    Args:
-        serve: Serves a connection, given its socket and number, until it ends.
-    """
-
-    def __init__(self, serve: Callable[[socket.socket, int], None]) -> None:
-        self._serve = serve
-        self._lock = threading.Lock()
-        self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-        self._closing = False
-        self.accepted = 0
-        self._thread = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
-        self._thread.start()
-
-    @property
-    def host(self) -> str:
-        """Address and port."""
-        return f"127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def close(self) -> None:
-        """Stop listening and end every connection; waits until all threads are gone."""
-        self._closing = True
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._socket.close()
-        with self._lock:
-            still_open = list(self._open.values())
-        for connection, _ in still_open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for _, thread in still_open:
-            thread.join()
-
-    def _accept(self) -> None:
-        while not self._closing:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._start(connection)
-
-    def _start(self, connection: socket.socket) -> None:
-        with self._lock:
-            self.accepted += 1
-            number = self.accepted
-            thread = threading.Thread(
-                target=self._run, args=(connection, number), name=f"loopback-{number}", daemon=True
-            )
-            self._open[number] = (connection, thread)
-            thread.start()
-
-    def _run(self, connection: socket.socket, number: int) -> None:
-        try:
-            self._serve(connection, number)
-        finally:
-            connection.close()
-            with self._lock:
-                del self._open[number]
+    from harborsync.testing.tls import TestAuthority
+    from harborsync.testing.tokens import Auth
 
 
 class LoopbackRegistry:
@@ -109,28 +46,45 @@ class LoopbackRegistry:
 
     Args:
         profile: ``default``, ``distribution-2.8`` or ``distribution-3``.
+        auth: Who may do what, a ``BasicAuth`` or ``TokenAuth``; everybody everything if None.
+        tls: Makes the server's certificate; plain HTTP if None.
+        demand_client_certificate: Only clients with a certificate of ``tls`` may connect.
         quirks: Switches to use instead of a profile's.
-        faults: Asked for every request what is to go wrong with it.
+        faults: Asked for every request what is to go wrong with it; may be replaced any time.
         clock: Its time.
         directory: Where large blobs go; a temporary directory of its own if None.
+
+    Attributes:
+        storage: What it holds, to seed and to check.
+        faults: The one given, or None.
     """
 
     def __init__(
         self,
         *,
         profile: str = "default",
+        auth: Auth | None = None,
+        tls: TestAuthority | None = None,
+        demand_client_certificate: bool = False,
         quirks: LoopbackQuirks | None = None,
         faults: Callable[[Request], Fault | None] | None = None,
         clock: Clock | None = None,
         directory: Path | None = None,
     ) -> None:
+        quirks = quirks or _profile(profile)
         self.storage = Storage(directory)
         self.faults = faults
+        self._tls = tls
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._log: list[LoggedRequest] = []
-        self._hub = Hub(storage=self.storage, quirks=quirks or _profile(profile), clock=self._clock)
-        self._listener = Listener(self._serve)
+        self._hub = Hub(storage=self.storage, quirks=quirks, clock=self._clock, auth=auth)
+        context = tls.server_context(demand_client=demand_client_certificate) if tls else None
+        self._other = Listener(self._serve_other, context) if quirks.needs_other_host else None
+        if self._other is not None:
+            origin = f"http{'s' if tls else ''}://{self._other.host}"
+            self._hub = attrs.evolve(self._hub, storage_origin=origin)
+        self._listener = Listener(self._serve_main, context)
 
     def __enter__(self) -> Self:
         """Return the registry, which is listening already."""
@@ -152,8 +106,11 @@ class LoopbackRegistry:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it listens, as an endpoint to open."""
-        return Endpoint.parse(f"registry+http://{self.host}")
+        """Where it listens, as an endpoint to open; under TLS with the option ``ca``."""
+        if self._tls is None:
+            return Endpoint(provider="registry", address=self.host, plain_http=True)
+        options = {"ca": str(self._tls.ca_file)}
+        return Endpoint(provider="registry", address=self.host, option_items=options)
 
     @property
     def requests(self) -> tuple[LoggedRequest, ...]:
@@ -171,27 +128,43 @@ class LoopbackRegistry:
         """Number of connections taken since the start."""
         return self._listener.accepted
 
+    @property
+    def other_host(self) -> str | None:
+        """The second address, if a quirk makes answers point to another host, or None."""
+        return self._other.host if self._other is not None else None
+
     def close(self) -> None:
         """End every connection and thread and throw the content away; may be called again."""
         self._listener.close()
+        if self._other is not None:
+            self._other.close()
         self.storage.close()
 
-    def _serve(self, connection: socket.socket, number: int) -> None:
+    def _serve_main(self, connection: socket.socket, number: int) -> None:
+        self._serve(self._hub, connection, number)
+
+    def _serve_other(self, connection: socket.socket, number: int) -> None:
+        # What is on the other host wants no login: its addresses are signed (OCI-2.20).
+        self._serve(attrs.evolve(self._hub, auth=None), connection, number)
+
+    def _serve(self, hub: Hub, connection: socket.socket, number: int) -> None:
         Connection(
             connection,
             number,
-            answer=self._answer,
+            answer=lambda request, fault: self._answer(hub, request, fault),
             fault_for=self._fault_for,
             log=self._note,
             clock=self._clock,
+            secure=self._tls is not None,
         ).serve()
 
-    def _answer(self, request: Request) -> Response:
-        try:
-            response = answer(self._hub, request)
-        except Refusal as refusal:
-            response = refusal.response
-        return decorate(self._hub, response)
+    def _answer(self, hub: Hub, request: Request, fault: Fault) -> Response:
+        if fault.forget_uploads:
+            self.storage.forget_uploads()
+        response = answer(hub, request)
+        if fault.expire_tokens and hub.auth is not None:
+            hub.auth.expire()
+        return response
 
     def _fault_for(self, request: Request) -> Fault | None:
         return self.faults(request) if self.faults is not None else None

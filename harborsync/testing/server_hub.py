@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.testing.profiles import LoopbackQuirks
     from harborsync.testing.storage import Storage
+    from harborsync.testing.tokens import Auth
 
 
 @attrs.frozen(kw_only=True)
@@ -24,13 +25,17 @@ class Hub:
         storage: What the registry holds.
         quirks: How it differs from the specification.
         clock: Its time.
-        storage_origin: Scheme and host of its second address, for redirects to another host.
+        auth: Who may do what, or None for everybody everything.
+        storage_origin: Scheme and host of its second address, for what is on another host.
+        raced: Fallback tags whose first write was undone, by repository and tag.
     """
 
     storage: Storage
     quirks: LoopbackQuirks
     clock: Clock
+    auth: Auth | None = None
     storage_origin: str = ""
+    raced: set[tuple[str, str]] = attrs.field(factory=set)
 
 
 def repository_name(text: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harborsync.testing.server_hub import Hub
     from harborsync.testing.server_wire import Request
 
+_FALLBACK: Final = ("sha256-", "sha512-")  # OCI-6.3
 _FOREIGN: Final = ("nondistributable", "rootfs.foreign")
 
 
@@ -161,6 +162,18 @@ def _created(
     if isinstance(subject, dict) and _tells_subject(hub):
         headers["OCI-Subject"] = str(subject.get("digest"))
     return Response(status=201, headers=headers)
+
+
+def _lose_race(hub: Hub, repository: str, tags: list[str], before: dict[str, str]) -> None:
+    """Undo the first write of a fallback tag, as another writer would (OCI-6.9)."""
+    for tag in tags:
+        if not tag.startswith(_FALLBACK) or (repository, tag) in hub.raced:
+            continue
+        hub.raced.add((repository, tag))
+        if tag in before:
+            hub.storage.tag(repository, tag, before[tag])
+        else:
+            hub.storage.delete_tag(repository, tag)
 
 
 def _tells_subject(hub: Hub) -> bool:

@@ -13,6 +13,7 @@ from harborsync.testing import server_manifests as manifests
 from harborsync.testing import server_uploads as uploads
 from harborsync.testing.server_hub import repository_name
 from harborsync.testing.server_wire import Refusal, Response
+from harborsync.testing.tokens import TOKEN_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ class Route(NamedTuple):
     handlers: Mapping[str, Callable[..., Response]]
 
 
+_STORAGE: Final = "/storage/"
 _NAME: Final = r"/v2/(?P<repository>.+)"
 
 # Longer shapes first: a repository may have a component called "blobs" or "tags".
@@ -66,7 +68,19 @@ _ROUTES: Final = (
 
 
 def answer(hub: Hub, request: Request) -> Response:
-    """Answer a request that may be answered."""
+    """Answer a request to the registry, or to the token server beside it."""
+    try:
+        if hub.auth is not None and request.path == TOKEN_PATH:
+            return hub.auth.issue(request, hub.quirks)
+        if hub.auth is not None and not request.path.startswith(_STORAGE):
+            hub.auth.admit(request, hub.quirks)
+        response = _dispatch(hub, request)
+    except Refusal as refusal:
+        response = refusal.response
+    return _decorated(hub, request, response)
+
+
+def _dispatch(hub: Hub, request: Request) -> Response:
     _check_body(hub, request)
     handler, parts = _find(request)
     if request.method == "HEAD" and not hub.quirks.heads:
@@ -76,14 +90,15 @@ def answer(hub: Hub, request: Request) -> Response:
     return handler(hub, request, **parts)
 
 
-def decorate(hub: Hub, response: Response) -> Response:
+def _decorated(hub: Hub, request: Request, response: Response) -> Response:
     """Put on an answer what this registry puts on every one."""
     headers: dict[str, str] = {"Docker-Distribution-API-Version": "registry/2.0"}
     if hub.quirks.warnings:
         headers["Warning"] = ", ".join(f'299 - "{text}"' for text in hub.quirks.warnings)
     if hub.quirks.cookies:
         headers["Set-Cookie"] = "sid=0123456789abcdef; Path=/; HttpOnly"
-    return attrs.evolve(response, headers={**headers, **response.headers})
+    chunked = not hub.quirks.content_length and request.method in {"GET", "HEAD"}
+    return attrs.evolve(response, headers={**headers, **response.headers}, chunked=chunked)
 
 
 def _find(request: Request) -> tuple[Callable[..., Response], dict[str, Any]]:

@@ -19,12 +19,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import attrs
 
 from harborsync.secrets import MASK
-from harborsync.testing.faults import Fault
+from harborsync.testing import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from harborsync.clock import Clock
+    from harborsync.testing.faults import Fault
     from harborsync.testing.storage import StoredBlob
 
 _BLOCK: Final = 256 * 1024
@@ -32,6 +33,8 @@ _LONGEST_LINE: Final = 64 * 1024
 #: How much of a body nobody asked for is read, so that the connection can serve on.
 _DRAIN: Final = 4 * 2**20
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(?:;.*)?\r?\n")
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -54,6 +57,7 @@ class Response:
         blob: The stored bytes to send instead, or None.
         start: First byte of the blob to send.
         length: Bytes of the blob to send, or None for all from ``start``.
+        chunked: Send the body without telling its length.
     """
 
     status: int
@@ -62,6 +66,7 @@ class Response:
     blob: StoredBlob | None = None
     start: int = 0
     length: int | None = None
+    chunked: bool = False
 
     @property
     def size(self) -> int:
@@ -266,6 +271,10 @@ class LoggedRequest:
     bytes_out: int
 
 
+def _chunk(block: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(block), block)
+
+
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: f"{value.partition(' ')[0]} {MASK}" if name in _SECRET_HEADERS else value
@@ -281,7 +290,7 @@ class Connection:
         sock: socket.socket,
         number: int,
         *,
-        answer: Callable[[Request], Response],
+        answer: Callable[[Request, Fault], Response],
         fault_for: Callable[[Request], Fault | None],
         log: Callable[[LoggedRequest], None],
         clock: Clock,
@@ -305,8 +314,8 @@ class Connection:
         except Hangup as end:
             if end.reset:
                 self._arm_reset()
-        except OSError:
-            pass
+        except (OSError, ValueError):
+            pass  # the client left, or TLS was shut down under us
         finally:
             self.close()
 
@@ -322,7 +331,7 @@ class Connection:
             return False
         status, self._sent = 0, 0
         try:
-            fault = self._fault_for(request) or Fault()
+            fault = self._fault_for(request) or faults.NONE
             response = self._respond(request, fault)
             status = response.status
             self._send(request, response, fault)
@@ -337,33 +346,39 @@ class Connection:
             request.body.cut_after(fault.cut_request_after, reset=fault.reset)
         if fault.status is not None:
             return Response(status=fault.status, headers=fault.headers, body=fault.body)
-        try:
-            response = self._answer(request)
-        except Refusal as refusal:
-            response = refusal.response
-        return attrs.evolve(response, headers={**response.headers, **fault.headers})
+        response = self._answer(request, fault)
+        headers = {**response.headers, **fault.headers}
+        if fault.length_error:
+            headers["Content-Length"] = str(max(0, response.size + fault.length_error))
+        return attrs.evolve(response, headers=headers)
 
     def _send(self, request: Request, response: Response, fault: Fault) -> None:
         if fault.lose_answer:
             raise Hangup(reset=fault.reset)
-        head = self._head(request, response)
-        if request.method == "HEAD" or not response.size:
-            self._socket.sendall(head)
-            return
-        for block in response.blocks():
-            self._socket.sendall(head + block if head else block)
-            head = b""
-            self._sent += len(block)
+        pending = self._head(request, response)
+        if request.method != "HEAD" and response.size:
+            for block in fault.spoil(response.blocks(), self._clock):
+                self._socket.sendall(pending + (_chunk(block) if response.chunked else block))
+                pending = b""
+                self._sent += len(block)
+            pending += _LAST_CHUNK if response.chunked else b""
+        if pending:
+            self._socket.sendall(pending)
+        if request.method != "HEAD" and fault.stops_after is not None:
+            self._stop(fault)
+
+    def _stop(self, fault: Fault) -> None:
+        """End an answer before its end, now or when the client has lost patience."""
+        if fault.stall_after is not None:
+            self._stream.read(1)
+        raise Hangup(reset=fault.reset)
 
     def _head(self, request: Request, response: Response) -> bytes:
-        status = response.status
-        try:
-            reason = HTTPStatus(status).phrase
-        except ValueError:
-            reason = "Unknown"
-        lines = [f"HTTP/1.1 {status} {reason}"]
+        lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
-        if status != HTTPStatus.NO_CONTENT and "Content-Length" not in response.headers:
+        if response.chunked:
+            lines.append("Transfer-Encoding: chunked")
+        elif response.status != HTTPStatus.NO_CONTENT and "Content-Length" not in response.headers:
             lines.append(f"Content-Length: {response.size}")
         if not self._keeps(request):
             lines.append("Connection: close")

@@ -280,6 +280,11 @@ class Storage:
         with self._lock:
             return dict(self._peek(repository).tags)
 
+    def tag(self, repository: str, tag: str, digest: Digest | str) -> None:
+        """Point a tag to a manifest, whether it is there or not."""
+        with self._lock:
+            self._repository(repository).tags[tag] = str(digest)
+
     def delete_tag(self, repository: str, tag: str) -> bool:
         """Take a tag away and leave its manifest; tell whether it was there."""
         with self._lock:

@@ -1,0 +1,150 @@
+"""A TCP relay in front of any server, to spoil connections whose content nobody reads.
+
+>>> from harborsync.testing import LoopbackRegistry
+>>> from harborsync.testing.relay import Relay
+>>> with LoopbackRegistry() as server, Relay(server.host) as relay:
+...     relay.host != server.host
+True
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from harborsync.clock import SystemClock
+from harborsync.testing.server_listener import Listener
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from harborsync.clock import Clock
+
+_BLOCK: Final = 64 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Weather:
+    """What a relay does to the connections it carries.
+
+    Attributes:
+        latency: Seconds each block waits on its way, in both directions.
+        cut_after: End a connection after so many bytes towards the client, or None.
+        stall_after: Carry nothing more after so many bytes towards the client, or None.
+        reset: End connections by a reset, not cleanly.
+        refuse: Take connections and end them at once.
+    """
+
+    latency: float = 0.0
+    cut_after: int | None = None
+    stall_after: int | None = None
+    reset: bool = False
+    refuse: bool = False
+
+
+class Relay:
+    """Carries connections to a server; ``weather`` can be changed at any time.
+
+    Args:
+        target: ``host:port`` of the server.
+        weather: What happens on the way.
+        clock: On which latency is waited.
+    """
+
+    def __init__(
+        self, target: str, *, weather: Weather | None = None, clock: Clock | None = None
+    ) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = (host.strip("[]"), int(port))
+        self._clock = clock or SystemClock()
+        self.weather = weather or Weather()
+        self._listener = Listener(self._carry)
+
+    def __enter__(self) -> Self:
+        """Return the relay, which is listening already."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def host(self) -> str:
+        """Where it listens: ``127.0.0.1:<port>``."""
+        return self._listener.host
+
+    @property
+    def connections_opened(self) -> int:
+        """Number of connections taken since the start."""
+        return self._listener.accepted
+
+    def close(self) -> None:
+        """End every connection and thread; may be called again."""
+        self._listener.close()
+
+    def _carry(self, client: socket.socket, number: int) -> None:
+        """Carry one connection until one side, or the weather, ends it."""
+        if self.weather.refuse:
+            self._end(client)
+            return
+        with suppress(OSError), socket.create_connection(self._target) as server:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            up = threading.Thread(
+                target=self._pump, args=(client, server), name=f"relay-{number}", daemon=True
+            )
+            up.start()
+            self._pump_back(server, client)
+            self._end(client)
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            up.join()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Carry what the client sends, until it ends."""
+        with suppress(OSError):
+            while block := source.recv(_BLOCK):
+                self._wait()
+                sink.sendall(block)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def _pump_back(self, source: socket.socket, sink: socket.socket) -> None:
+        """Carry what the server sends, as far as the weather lets it through."""
+        carried = 0
+        with suppress(OSError):
+            while block := source.recv(_BLOCK):
+                self._wait()
+                block = block[: self._room(carried, len(block))]
+                sink.sendall(block)
+                carried += len(block)
+                if self.weather.cut_after is not None and carried >= self.weather.cut_after:
+                    return
+
+    def _room(self, carried: int, length: int) -> int:
+        limits = (self.weather.cut_after, self.weather.stall_after)
+        rooms = [limit - carried for limit in limits if limit is not None]
+        return max(0, min([length, *rooms]))
+
+    def _wait(self) -> None:
+        if self.weather.latency:
+            self._clock.sleep(self.weather.latency)
+
+    def _end(self, client: socket.socket) -> None:
+        """Wake who still reads from the client; the listener closes the connection after us."""
+        with suppress(OSError):
+            if self.weather.reset:
+                linger = struct.pack("ii", 1, 0)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                client.shutdown(socket.SHUT_RD)
+            else:
+                client.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,88 @@
+"""A port on 127.0.0.1 with a thread for each connection, and an orderly end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+_BACKLOG: Final = 256
+
+
+class Listener:
+    """Takes connections at one port and gives each a thread.
+
+    Args:
+        serve: Serves a connection, given its socket and number, until it ends.
+        tls: Settings under which connections are made, or None for plain ones.
+    """
+
+    def __init__(
+        self, serve: Callable[[socket.socket, int], None], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._serve = serve
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._closing = False
+        self.accepted = 0  # read from outside: connections taken since the start
+        self._thread = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
+        self._thread.start()
+
+    @property
+    def host(self) -> str:
+        """Address and port."""
+        return f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def close(self) -> None:
+        """Stop listening and end every connection; waits until all threads are gone."""
+        self._closing = True
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+        with self._lock:
+            still_open = list(self._open.values())
+        for connection, _ in still_open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for _, thread in still_open:
+            thread.join()
+
+    def _accept(self) -> None:
+        while not self._closing:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                # The handshake is the first read, in the thread of the connection.
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+            self._start(connection)
+
+    def _start(self, connection: socket.socket) -> None:
+        with self._lock:
+            self.accepted += 1
+            number = self.accepted
+            thread = threading.Thread(
+                target=self._run, args=(connection, number), name=f"loopback-{number}", daemon=True
+            )
+            self._open[number] = (connection, thread)
+            thread.start()
+
+    def _run(self, connection: socket.socket, number: int) -> None:
+        try:
+            self._serve(connection, number)
+        finally:
+            connection.close()
+            with self._lock:
+                del self._open[number]

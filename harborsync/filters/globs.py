@@ -191,6 +191,8 @@ class _Reader:
     def _literal(self, char: str) -> _Chars:
         if char == "\\":
             char = self._take("a character after '\\'")
+            if char == "/":
+                self._refuse("'/' cannot be escaped", self._at - 1, "'/' alone")
         return _Chars(((char, char),))
 
     def _stars(self, *, in_braces: bool) -> _Item:
@@ -235,7 +237,10 @@ class _Reader:
     def _class_char(self, char: str) -> str:
         if char in "-]":
             self._refuse(f"{char!r} has a meaning here", self._at - 1, rf"'\{char}' for itself")
-        return self._take("a character after '\\'") if char == "\\" else char
+        char = self._take("a character after '\\'") if char == "\\" else char
+        if char == "/":
+            self._refuse("brackets never match '/'", self._at - 1, "characters of a path part")
+        return char
 
     def _choice(self, *, in_braces: bool) -> _Item:
         if in_braces:

@@ -9,7 +9,7 @@ import attrs
 from harborsync.errors import InvalidValue
 
 _AT_LEAST: Final = attrs.validators.ge
-_POSITIVE: Final = attrs.validators.gt(0)
+_POSITIVE: Final = attrs.validators.gt(0.0)
 
 
 @attrs.frozen(kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -23,7 +24,6 @@ from harborsync.errors import (
     TagImmutable,
     Unsupported,
 )
-from harborsync.retry import parse_retry_after
 from harborsync.secrets import redact, redact_url
 
 if TYPE_CHECKING:
@@ -38,11 +38,21 @@ _DIGEST: Final = re.compile(r"\b(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\b")
 _MARKUP: Final = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 _SPACE: Final = re.compile(r"\s+")
 _NO_SUCH_NAME: Final = re.compile(r"(?i)\b(?:not found|does not exist|un-?recogni[sz]ed request)\b")
-_IMMUTABLE: Final = re.compile(r"(?i)immutab")
+_IMMUTABLE: Final = re.compile(r"(?i)immutab|ImageTagAlreadyExists")
+_BUSY: Final = re.compile(r"TOOMANYREQUESTS|ThrottlingException")
 _QUOTA: Final = re.compile(r"(?i)\bquota\b|storage limit|insufficient storage")
 _MISSING_CODES: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _UNKNOWN_CODES: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 _MAYBE_HIDDEN: Final = "either it does not exist, or these credentials may not see it"
+_REFUSING: Final = frozenset({400, 403, 409, 413})
+_BY_STATUS: Final[dict[int, tuple[type[RegistryError], str | None]]] = {
+    401: (Denied, _MAYBE_HIDDEN),
+    403: (Denied, _MAYBE_HIDDEN),
+    404: (NotFound, _MAYBE_HIDDEN),
+    405: (Unsupported, None),
+    501: (Unsupported, None),
+    507: (QuotaExceeded, "make room in the project, or raise its quota"),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -125,38 +135,32 @@ def _kind_of(answer: Answer, refusal: Refusal) -> _Kind:
     by_words = _kind_by_words(answer, refusal)
     if by_words is not None:
         return by_words
-    status = answer.status
-    if status == 404 or _is_unknown(answer, refusal):
+    if _is_unknown(answer, refusal):
         return NotFound, _MAYBE_HIDDEN, {}
-    if status in {401, 403}:
-        return Denied, _MAYBE_HIDDEN, {}
-    if status in {405, 501} or "UNSUPPORTED" in refusal.codes:
+    if "UNSUPPORTED" in refusal.codes:
         return Unsupported, None, {}
-    if status == 507:
-        return QuotaExceeded, None, {}
-    if status >= 500:
-        return ServerError, None, {}
-    return RegistryError, None, {}
+    otherwise = ServerError if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else RegistryError
+    return (*_BY_STATUS.get(answer.status, (otherwise, None)), {})
 
 
 def _kind_by_words(answer: Answer, refusal: Refusal) -> _Kind | None:
     """Choose by what stands in codes and words, where the status says too little."""
     said = f"{' '.join(refusal.codes)} {refusal.text}"
     status = answer.status
-    if status == 429 or "TOOMANYREQUESTS" in refusal.codes or "ThrottlingException" in said:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or _BUSY.search(said):
         return RateLimited, None, {"retry_after": _retry_after(answer)}
-    if status >= 500 and status != 507:
-        return None
-    if _missing(answer, refusal):
+    if _misses_content(answer, refusal):
         return ContentMissing, None, {"digests": refusal.digests}
-    if "ImageTagAlreadyExists" in said or _IMMUTABLE.search(said) or status == 412:
+    if status == HTTPStatus.PRECONDITION_FAILED or (
+        status in _REFUSING and _IMMUTABLE.search(said)
+    ):
         return TagImmutable, "choose another tag, or change the registry's immutability rule", {}
-    if status in {400, 403, 413} and _QUOTA.search(said):
+    if status in _REFUSING and _QUOTA.search(said):
         return QuotaExceeded, "make room in the project, or raise its quota", {}
     return None
 
 
-def _missing(answer: Answer, refusal: Refusal) -> bool:
+def _misses_content(answer: Answer, refusal: Refusal) -> bool:
     of_manifest = answer.method == "PUT" and "/manifests/" in answer.url
     return of_manifest and not _MISSING_CODES.isdisjoint(refusal.codes)
 

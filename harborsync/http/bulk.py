@@ -123,7 +123,7 @@ class BroadPath:
         with request.body.open() as blocks:
             sized = SizedBlocks(request.body.size, blocks)
             try:
-                return translated(partial(self._send, request, sized if sized else b""), whom)
+                return translated(partial(self._send, request, sized or b""), whom)
             except HarborsyncError:
                 sized.raise_own_failure()
                 raise
@@ -157,7 +157,8 @@ class BroadPath:
             self._all.leave()
 
         def read(count: int) -> bytes:
-            return translated(partial(raw.read, count, decode_content=False), whom)
+            piece: bytes = translated(partial(raw.read, count, decode_content=False), whom)
+            return piece
 
         return Reply(
             request=request,
@@ -206,8 +207,8 @@ class SizedBlocks:
                 break
             yield block
         if sent != self._size:
-            msg = f"the content is {'longer' if sent > self._size else 'shorter'} than {self._size}"
-            raise SizeMismatch(f"{msg} bytes")
+            msg = f"the content is not {self._size} bytes long: {sent} were read when that was seen"
+            raise SizeMismatch(msg)
 
 
 class _Adapter(HTTPAdapter):
@@ -218,15 +219,9 @@ class _Adapter(HTTPAdapter):
         self._tls = tls
         super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=size, pool_block=True)
 
-    def init_poolmanager(
-        self,
-        connections: int,
-        maxsize: int,
-        block: bool = True,
-        **kwargs: Any,  # noqa: FBT001, FBT002 - requests' signature
-    ) -> None:
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools with connections that use our lines."""
-        super().init_poolmanager(connections, maxsize, block, **kwargs)
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _pool_classes(self._lines)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 BEARER: Final = "bearer"
 BASIC: Final = "basic"
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER: Final = re.compile(
-    rf"[\s,]*(?P<name>{_TOKEN})\s*=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s,\"]*))"
+    rf"[\s,]*(?P<name>{_WORD})\s*=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s,\"]*))"
     r"\s*(?=,|$)",
     re.DOTALL,
 )
-_SCHEME: Final = re.compile(rf"[\s,]*(?P<scheme>{_TOKEN})(?:\s+|\s*(?=,)|$)")
+_SCHEME: Final = re.compile(rf"[\s,]*(?P<scheme>{_WORD})(?:\s+|\s*(?=,)|$)")
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from harborsync.errors import TransportError
 from harborsync.http.faults import ConnectFailed, ConnectTimeout
 
 if TYPE_CHECKING:
+    from harborsync.errors import TransportError
     from harborsync.http.addresses import AddressPolicy
     from harborsync.limits import HostLimits
 

@@ -82,7 +82,9 @@ def failure_for(fault: BaseException, whom: str) -> TransportError:
     return _DEFAULT[0](f"{whom}: {_DEFAULT[1]}{_detail(chain[-1])}")
 
 
-_HINTS: Final = {TlsError: "if the registry has a CA of its own, name its file: ?ca=PATH"}
+_HINTS: Final[dict[type[TransportError], str]] = {
+    TlsError: "if the registry has a CA of its own, name its file: ?ca=PATH"
+}
 
 
 def _detail(fault: BaseException) -> str:

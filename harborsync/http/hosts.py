@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from harborsync.http.urls import Origin
 
 
+_THE_CLOCK: Final = SystemClock()
+
+
+def _same_for_all(clock: Clock) -> Clock:
+    return _THE_CLOCK if type(clock) is SystemClock else clock
+
+
 @attrs.frozen(kw_only=True)
 class HostKey:
     """What two transports must have in common to share a host.
@@ -44,14 +51,9 @@ class HostKey:
 
     origin: Origin
     options: CableOptions
-    clock: Clock = attrs.field(
-        converter=lambda clock: _THE_CLOCK if type(clock) is SystemClock else clock
-    )
+    clock: Clock = attrs.field(converter=_same_for_all)
     resolve: Resolver
     process: int = attrs.field(factory=os.getpid)
-
-
-_THE_CLOCK = SystemClock()
 
 
 class Host:

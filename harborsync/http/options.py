@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -127,32 +127,36 @@ def _hosts(options: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _limits(options: Mapping[str, str], limits: HostLimits) -> HostLimits:
-    changes: dict[str, int | float] = {
-        name: _number(options, name) for name in ("connections", "large") if name in options
-    }
-    changes |= _timeouts(options.get("timeouts", ""))
+    connections = _number(options, "connections", limits.connections)
+    large = _number(options, "large", min(limits.large, max(2, connections - 1)))
+    timeouts = _timeouts(options, "timeouts")
     try:
-        return attrs.evolve(limits, **changes)
+        sized = attrs.evolve(limits, connections=connections, large=large)
+        return attrs.evolve(sized, **timeouts)
     except ValueError as error:
-        msg = f"the options connections and large do not fit together: {error.args[0]}"
-        raise InvalidValue(msg, hint="large is at least 2 and less than connections") from error
+        msg = f"the options connections, large and timeouts cannot be so: {error.args[0]}"
+        raise InvalidValue(
+            msg, hint="large is at least 2 and less than connections, a timeout more than 0s"
+        ) from error
 
 
-def _number(options: Mapping[str, str], name: str) -> int:
-    text = options[name]
+def _number(options: Mapping[str, str], name: str, otherwise: int) -> int:
+    text = options.get(name)
+    if text is None:
+        return otherwise
     if not text.isascii() or not text.isdigit():
         raise _malformed(name, text, "write a whole number")
     return int(text)
 
 
-def _timeouts(text: str) -> dict[str, float]:
+def _timeouts(options: Mapping[str, str], option: str) -> dict[str, Any]:
+    text = options.get(option, "")
     found = {}
     for part in filter(None, text.split(",")):
         name, _, span = part.partition(":")
         if name not in _TIMEOUTS:
-            raise _malformed(
-                "timeouts", text, "write it like connect:5s,idle:2m; also first_byte and patient"
-            )
+            hint = "write it like connect:5s,idle:2m; there are also first_byte and patient"
+            raise _malformed(option, text, hint)
         found[_TIMEOUTS[name]] = Duration.parse(span).seconds
     return found
 

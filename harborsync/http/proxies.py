@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harborsync.http.urls import Origin
 
 _USERINFO: Final = re.compile(r"(?P<before>http://)(?P<userinfo>[^/@]*)@(?P<after>.*)", re.DOTALL)
+_NO_LOGIN: Final = Secret("")
 _LONGEST_HEAD: Final = 16 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
 
@@ -40,7 +41,7 @@ class Proxy:
 
     host: str
     port: int
-    login: Secret = Secret("")
+    login: Secret = _NO_LOGIN
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -58,7 +59,7 @@ class Proxy:
         if origin is None or origin.scheme != "http":
             msg = "the proxy is no http:// URL"
             raise InvalidValue(msg, hint="write it like http://proxy.example:3128")
-        login = Secret(unquote(found["userinfo"])) if found else Secret("")
+        login = Secret(unquote(found["userinfo"])) if found else _NO_LOGIN
         return cls(host=origin.host, port=origin.port, login=login)
 
     def headers(self) -> dict[str, str]:

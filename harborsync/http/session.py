@@ -14,6 +14,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -22,7 +23,7 @@ from harborsync import __version__
 from harborsync.http.auth import NOBODY, Porter, Ticket, diagnosis
 from harborsync.http.bulk import PLAIN_BLOCK, TLS_BLOCK
 from harborsync.http.exchange import Path, Reply, Request, check_headers
-from harborsync.http.hosts import HOSTS, Host, HostKey, HostTable
+from harborsync.http.hosts import HOSTS, HostKey, HostTable
 from harborsync.http.options import CableOptions
 from harborsync.http.redirects import follow
 from harborsync.http.retries import Retries
@@ -32,7 +33,6 @@ from harborsync.http.wire import ERROR_CAP, Answer, Body, Call, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from harborsync.endpoint import Endpoint
     from harborsync.http.dial import Resolver
@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _ALWAYS: Final = {"User-Agent": f"harborsync/{__version__}", "Accept-Encoding": "identity"}
 _FIRST_REFUSAL: Final = 400
+_REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def _never(answer: Answer) -> bool:  # noqa: ARG001 - the signature of expired_403
@@ -165,9 +166,9 @@ class HttpTransport:
         url = self._url_of(call)
         ticket = self._porter.ticket(call, url)
         reply = self._converse(self._host.broad, call, url, ticket, body)
-        if reply.status in {401, 403}:
+        if reply.status in _REFUSED:
             reply.diagnosis = diagnosis(ticket)
-        if reply.status == 401:
+        if reply.status == HTTPStatus.UNAUTHORIZED:
             self._porter.drop(ticket)
         answer = reply.finish(call.max_body)
         self._retries.heed(answer)
@@ -202,13 +203,15 @@ class HttpTransport:
         """Converse with the login that is wanted; a refusal is answered once."""
         ticket = self._porter.ticket(call, url)
         reply = self._converse(path, call, url, ticket)
-        if reply.status not in {401, 403} or reply.request.url.origin != self._key.origin:
+        if reply.status not in _REFUSED or reply.request.url.origin != self._key.origin:
             return reply
         second = self._porter.second_ticket(call, url, ticket, reply.finish(ERROR_CAP))
         if second is not None:
             ticket = second
             reply = self._converse(path, call, url, ticket)
-            if reply.status == 401 and self._porter.is_final(reply.finish(ERROR_CAP)):
+            if reply.status == HTTPStatus.UNAUTHORIZED and self._porter.is_final(
+                reply.finish(ERROR_CAP)
+            ):
                 raise self._porter.refusal(ticket, reply.answer)
         reply.diagnosis = diagnosis(ticket)
         return reply

@@ -18,6 +18,7 @@ from harborsync.http.wire import Body, Headers
 
 if TYPE_CHECKING:
     import ssl
+
     from harborsync.cancel import Cancel
     from harborsync.http.lines import Lines
     from harborsync.http.urls import Origin
@@ -142,7 +143,7 @@ def _read(response: http.client.HTTPResponse, count: int) -> bytes:
     """Read, and notice an early end, which http.client passes over (OCI-4.33)."""
     piece = response.read(count)
     if not piece and count and response.length:
-        raise http.client.IncompleteRead(b"", response.length)
+        raise http.client.IncompleteRead(piece, response.length)
     return piece
 
 

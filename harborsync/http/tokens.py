@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.errors import Cancelled, HarborsyncError
-from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.credentials.base import Credential
     from harborsync.http.urls import Origin
+    from harborsync.secrets import Secret
 
 #: A token lives at least so long, whatever the server says (OCI-2.8).
 SHORTEST_LIFE: Final = 60.0

@@ -23,10 +23,11 @@ from harborsync.replicator import Replicator
 from harborsync.rule import OnConflict, ReplicationRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from harborsync.clock import Clock
     from harborsync.credentials import Credential, CredentialSource
+    from harborsync.events import Listener
     from harborsync.report import StepResult
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*(?:\+http)?://)([^/?]+)/([^?]+)(\?.*)?")
@@ -43,6 +44,7 @@ def copy(
     destination: str,
     *,
     credentials: CredentialSource | Mapping[str, Credential] | None = None,
+    listeners: Iterable[Listener] = (),
     clock: Clock | None = None,
     **wishes: Any,
 ) -> StepResult:
@@ -53,6 +55,7 @@ def copy(
             familiar name such as ``nginx``, or ``oci:DIR:tag``.
         destination: The same; without a tag it gets the source's.
         credentials: Logins by host, or a source of them.
+        listeners: Are told what happens.
         clock: Time.
         wishes: Further fields of :class:`~harborsync.rule.ReplicationRule`, such as
             ``platforms`` or ``satellites``; what is at the destination gives way.
@@ -65,7 +68,9 @@ def copy(
     here, origin = parse_location(source)
     there, target = parse_location(destination)
     rule = _rule(here, there, target, wishes)
-    with Replicator([rule], credentials=credentials, clock=clock) as replicator:
+    with Replicator(
+        [rule], credentials=credentials, listeners=listeners, clock=clock
+    ) as replicator:
         plan = replicator.plan_for(origin, tag=target.tag)
         return replicator.run(plan).raise_for_failures().results[0]
 

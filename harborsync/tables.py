@@ -30,7 +30,7 @@ def human_bytes(count: int | None) -> str:
 
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows in columns, long cells cut in the middle."""
-    cells = [list(headings), *([_cut(_plain(cell)) for cell in row] for row in rows)]
+    cells = [list(headings), *([_cut(one_line(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -43,7 +43,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[st
     """Return the same as an HTML table, everything escaped."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(_plain(cell))}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{escape(one_line(cell))}</td>' for cell in row)}</tr>" for row in rows
     )
     return (
         f"<table><caption>{escape(caption)}</caption>"
@@ -51,7 +51,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[st
     )
 
 
-def _plain(text: str) -> str:
+def one_line(text: str) -> str:
     """Return ``text`` on one line, without characters that steer a terminal (OCI-8.1)."""
     return "".join(char if char.isprintable() else " " for char in text)
 

@@ -13,7 +13,7 @@ import socket
 import struct
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
@@ -23,12 +23,14 @@ from harborsync.testing import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from io import BufferedReader
 
     from harborsync.clock import Clock
     from harborsync.testing.faults import Fault
     from harborsync.testing.storage import StoredBlob
 
 _BLOCK: Final = 256 * 1024
+_BUFFER: Final = 64 * 1024
 _LONGEST_LINE: Final = 64 * 1024
 #: How much of a body nobody asked for is read, so that the connection can serve on.
 _DRAIN: Final = 4 * 2**20
@@ -127,10 +129,11 @@ class RequestBody:
     """
 
     def __init__(
-        self, stream: BinaryIO, length: int | None, proceed: Callable[[], None] | None = None
+        self, stream: BufferedReader, length: int | None, proceed: Callable[[], None] | None = None
     ) -> None:
         self._stream = stream
         self._proceed = proceed
+        self._source = self._chunked() if length is None else self._sized(length)
         self._done = length == 0
         self._cut: tuple[int, bool] | None = None
         self.length = length
@@ -145,7 +148,7 @@ class RequestBody:
         return b"".join(self.blocks())
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body's blocks as they come.
+        """Yield the body's blocks as they come; goes on where an earlier reader stopped.
 
         Raises:
             Hangup: The body ended early, or was to be cut here.
@@ -153,56 +156,50 @@ class RequestBody:
         if self._proceed is not None and not self._done:
             self._proceed()
             self._proceed = None
-        source = self._chunked() if self.length is None else self._sized()
-        for block in source:
-            yield self._count(block)
+        self._check_cut()
+        for block in self._source:
+            self.taken += len(block)
+            yield block
+            self._check_cut()
         self._done = True
 
     def drain(self) -> bool:
-        """Skip what nobody read; tell whether the next request can follow."""
+        """Skip what nobody read, if it is not much; tell whether the next request can follow."""
         if self._done:
             return True
-        if self._proceed is not None or self.length is None or self.length - self.taken > _DRAIN:
+        if self._proceed is not None or (self.length or 0) - self.taken > _DRAIN:
             return False
-        for _ in self.blocks():
-            pass
-        return True
+        limit = self.taken + _DRAIN
+        return all(self.taken < limit for _ in self.blocks())
 
-    def _sized(self) -> Iterator[bytes]:
-        left = (self.length or 0) - self.taken
+    def _sized(self, length: int) -> Iterator[bytes]:
+        left = length
         while left:
-            block = self._stream.read(min(_BLOCK, left, self._room()))
+            block = self._stream.read1(min(_BLOCK, left, self._room()))
             if not block:
                 raise Hangup
             left -= len(block)
             yield block
 
     def _chunked(self) -> Iterator[bytes]:
-        while True:
-            size = _CHUNK_SIZE.fullmatch(self._stream.readline(_LONGEST_LINE))
-            if size is None:
-                raise Hangup
-            left = int(size[1], 16)
-            if not left:
-                break
-            while left:
-                block = self._stream.read(min(_BLOCK, left, self._room()))
-                if not block:
-                    raise Hangup
-                left -= len(block)
-                yield block
+        while length := self._chunk_length():
+            yield from self._sized(length)
             self._stream.readline(_LONGEST_LINE)
         while self._stream.readline(_LONGEST_LINE).strip():
-            pass
+            pass  # trailers
+
+    def _chunk_length(self) -> int:
+        found = _CHUNK_SIZE.fullmatch(self._stream.readline(_LONGEST_LINE))
+        if found is None:
+            raise Hangup
+        return int(found[1], 16)
 
     def _room(self) -> int:
-        return _BLOCK if self._cut is None else max(1, self._cut[0] - self.taken)
+        return _BLOCK if self._cut is None else self._cut[0] - self.taken
 
-    def _count(self, block: bytes) -> bytes:
-        self.taken += len(block)
-        if self._cut is not None and self.taken >= self._cut[0]:
+    def _check_cut(self) -> None:
+        if self._cut is not None and self.taken >= self._cut[0] and self.length != 0:
             raise Hangup(reset=self._cut[1])
-        return block
 
 
 @attrs.frozen(kw_only=True)
@@ -275,6 +272,22 @@ def _chunk(block: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(block), block)
 
 
+def _head(response: Response, *, last: bool) -> bytes:
+    lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    if response.chunked:
+        lines.append("Transfer-Encoding: chunked")
+    elif response.status != HTTPStatus.NO_CONTENT and "Content-Length" not in response.headers:
+        lines.append(f"Content-Length: {response.size}")
+    if last:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _stays(request: Request) -> bool:
+    return request.headers.get("connection", "").lower() != "close"
+
+
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: f"{value.partition(' ')[0]} {MASK}" if name in _SECRET_HEADERS else value
@@ -303,7 +316,7 @@ class Connection:
         self._log = log
         self._clock = clock
         self._secure = secure
-        self._stream = cast("BinaryIO", sock.makefile("rb", _BLOCK))
+        self._stream = cast("BufferedReader", sock.makefile("rb", _BUFFER))
         self._sent = 0
 
     def serve(self) -> None:
@@ -334,10 +347,11 @@ class Connection:
             fault = self._fault_for(request) or faults.NONE
             response = self._respond(request, fault)
             status = response.status
-            self._send(request, response, fault)
+            last = not (_stays(request) and response.honest and request.body.drain())
+            self._send(request, response, fault, last=last)
         finally:
             self._note(request, status)
-        return response.honest and self._keeps(request) and request.body.drain()
+        return not last
 
     def _respond(self, request: Request, fault: Fault) -> Response:
         if fault.delay:
@@ -352,10 +366,10 @@ class Connection:
             headers["Content-Length"] = str(max(0, response.size + fault.length_error))
         return attrs.evolve(response, headers=headers)
 
-    def _send(self, request: Request, response: Response, fault: Fault) -> None:
+    def _send(self, request: Request, response: Response, fault: Fault, *, last: bool) -> None:
         if fault.lose_answer:
             raise Hangup(reset=fault.reset)
-        pending = self._head(request, response)
+        pending = _head(response, last=last)
         if request.method != "HEAD" and response.size:
             for block in fault.spoil(response.blocks(), self._clock):
                 self._socket.sendall(pending + (_chunk(block) if response.chunked else block))
@@ -372,20 +386,6 @@ class Connection:
         if fault.stall_after is not None:
             self._stream.read(1)
         raise Hangup(reset=fault.reset)
-
-    def _head(self, request: Request, response: Response) -> bytes:
-        lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
-        lines += [f"{name}: {value}" for name, value in response.headers.items()]
-        if response.chunked:
-            lines.append("Transfer-Encoding: chunked")
-        elif response.status != HTTPStatus.NO_CONTENT and "Content-Length" not in response.headers:
-            lines.append(f"Content-Length: {response.size}")
-        if not self._keeps(request):
-            lines.append("Connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-    def _keeps(self, request: Request) -> bool:
-        return request.headers.get("connection", "").lower() != "close"
 
     def _note(self, request: Request, status: int) -> None:
         split = urlsplit(request.target)

@@ -12,15 +12,15 @@ A name passes these stations, all of which leave it alone unless told otherwise:
 3. ``flatten`` and ``namespace``: leading parts are dropped, then others put before;
 4. ``repository``: a template with the fields of the table below.
 
-===============  =====================  ==========
-field            of ``team/web/app``    of ``app``
-===============  =====================  ==========
-``{repository}`` ``team/web/app``       ``app``
-``{project}``    ``team``               (empty)
-``{path}``       ``web``                (empty)
-``{namespace}``  ``team/web``           (empty)
-``{name}``       ``app``                ``app``
-===============  =====================  ==========
+================ ===================== ==========
+field            of ``team/web/app``   of ``app``
+================ ===================== ==========
+``{repository}`` ``team/web/app``      ``app``
+``{project}``    ``team``              (empty)
+``{path}``       ``web``               (empty)
+``{namespace}``  ``team/web``          (empty)
+``{name}``       ``app``               ``app``
+================ ===================== ==========
 
 A field that is empty takes its slash with it. The tag's template has ``{tag}`` besides. Tags
 that hang on a digest (``sha256-…``) keep their names, whatever the templates (OCI-6.10).

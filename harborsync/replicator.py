@@ -1,17 +1,19 @@
 """The owner of the house: walks the rooms from the rule to the report.
 
-from harborsync import Replicator, ReplicationRule
+A plan reads only; the run after it writes what is lacking::
 
-rule = ReplicationRule(
-    name="releases",
-    source="registry.example",
-    destinations="mirror.example/copies",
-    where="name like 'team/**' and tag matches 'v.*'",
-)
-with Replicator([rule]) as replicator:
-    plan = replicator.plan()
-    print(plan)
-    print(replicator.run(plan))
+    from harborsync import Replicator, ReplicationRule
+
+    rule = ReplicationRule(
+        name="releases",
+        source="registry.example",
+        destinations="mirror.example/copies",
+        where="name like 'team/**' and tag matches 'v.*'",
+    )
+    with Replicator([rule]) as replicator:
+        plan = replicator.plan()
+        print(plan)
+        print(replicator.run(plan))
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ html_theme = "furo"
 html_title = "harborsync"
 
 
-def show_drawings(  # noqa: PLR0913, PLR0917 - the signature is Sphinx's
+def show_drawings(
     app: object, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
     """Make drawings and code in a module's docstring literal: trees keep their shape."""

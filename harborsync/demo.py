@@ -16,6 +16,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Final
 
 from harborsync import Naming, ReplicationRule, Replicator, Report, open_registry
+from harborsync.errors import InvalidValue
 from harborsync.observe import Progress
 from harborsync.testing import LoopbackRegistry
 from harborsync.testing.content import random_image, random_index, random_referrer, random_signature
@@ -71,13 +72,19 @@ def two_registries(addresses: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     Args:
         addresses: The two to use; without them, two embedded registries that live as long as
             the context, the first one seeded.
+
+    Raises:
+        InvalidValue: There is one address, or there are more than two.
     """
-    if addresses:
-        source, destination = addresses
-        yield source, destination
-        return
-    with embedded_registries() as (here, there):
-        yield str(here.endpoint), str(there.endpoint)
+    match addresses:
+        case []:
+            with embedded_registries() as (here, there):
+                yield str(here.endpoint), str(there.endpoint)
+        case [source, destination]:
+            yield source, destination
+        case _:
+            msg = f"two addresses are wanted, or none, not {len(addresses)}"
+            raise InvalidValue(msg)
 
 
 @contextmanager

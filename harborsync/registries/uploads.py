@@ -438,12 +438,12 @@ class _Upload:
 
     def _recover(self, error: RegistryError | TransportError) -> bool:
         """Find out where things stand; tell whether the blob is there after all."""
-        session, self._session = self._session, None
         may_be_committed = self._source.at_end
         self._source.close()
         if not self._is_worth_another(error):
             raise error
         self._tries.again(error, moved=self._moved())
+        session, self._session = self._session, None
         is_lost = _status(error) in _GONE
         if (may_be_committed or is_lost) and self._is_there():
             return True

@@ -105,20 +105,20 @@ class ScriptedTransport:
 
     def upload(self, call: Call, body: Body) -> Answer:
         """Take a large body, or cut it off where ``cut_uploads`` says."""
-        asked = Asked(call, was_large=True)
+        received = bytearray()
         most = self.cut_uploads.pop(0) if self.cut_uploads else body.size + 1
         try:
             with body.open() as blocks:
                 for block in blocks:
-                    asked.body += block[: most - len(asked.body)]
-                    if len(asked.body) >= most:
+                    received += block[: most - len(received)]
+                    if len(received) >= most:
                         msg = "the connection was cut"
                         raise ConnectionLost(msg)
         except Exception:
-            self.asked.append(asked)
+            self.asked.append(Asked(call, bytes(received), was_large=True))
             raise
-        assert len(asked.body) == body.size
-        return self._answer(asked)[0]
+        assert len(received) == body.size
+        return self._answer(Asked(call, bytes(received), was_large=True))[0]
 
     def close(self) -> None:
         """Note that we were closed."""

@@ -163,19 +163,11 @@ class _Comparison:
         return not dot or self._rule.choice.wants_satellite(f"cosign.{ending}")
 
     def _listed_satellites_lack(self, repository: str) -> bool:
-        warehouse = self._planning.warehouse
-        here = warehouse.listing(self._rule.source, self._source.repository).get(self._source.tag)
-        there = next(
-            (
-                each.satellites
-                for each in warehouse.listing(self._to, repository).values()
-                if each.digest == self._source.digest and not isinstance(each.satellites, Unknown)
-            ),
-            None,
-        )
-        if here is None or isinstance(here.satellites, Unknown) or there is None:
-            return False
-        return not here.satellites <= there
+        warehouse, digest = self._planning.warehouse, self._wanted
+        origin = warehouse.listing(self._rule.source, self._source.repository)
+        here = origin.satellites.get(digest)
+        there = warehouse.listing(self._to, repository).satellites.get(digest)
+        return here is not None and there is not None and not here <= there
 
     def _digest_tag_differs(self, repository: str, digest: Digest, tag: Tag) -> bool:
         warehouse = self._planning.warehouse

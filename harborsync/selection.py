@@ -82,7 +82,7 @@ def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:
 def _choose(
     planning: Planning, scope: Scope, rule: ReplicationRule, repository: str
 ) -> list[Artifact]:
-    listed = planning.warehouse.listing(rule.source, repository).values()
+    listed = planning.warehouse.listing(rule.source, repository).by_tag.values()
     candidates = [artifact for artifact in listed if _is_candidate(rule, artifact, scope)]
     return _decide(planning, rule, repository, candidates)
 

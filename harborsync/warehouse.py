@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from harborsync.artifact import Artifact, Unknown
 from harborsync.errors import HarborsyncError
 from harborsync.graph import Choice, Graph, ManifestCache, SourceRepository, read_graph
 from harborsync.ledger import Ledger
+from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from harborsync.artifact import Artifact
     from harborsync.endpoint import Endpoint
-    from harborsync.reference import Digest, Tag
     from harborsync.registry import Registry
 
 #: Graphs kept between plan and run; more are read again, their manifests mostly from the cache.
@@ -59,6 +60,31 @@ class Registries:
             raise errors[0]
 
 
+class Listing:
+    """What a repository listed, by tag and by digest."""
+
+    def __init__(self, artifacts: Iterable[Artifact]) -> None:
+        self.by_tag = {each.tag: each for each in artifacts if each.tag is not None}
+
+    @cached_property
+    def tags(self) -> frozenset[Tag]:
+        """Every tag there is."""
+        return frozenset(self.by_tag)
+
+    @cached_property
+    def satellites(self) -> dict[Digest, frozenset[Digest]]:
+        """What the listing tells of signatures and other referrers, by what they are about."""
+        return {
+            each.digest: each.satellites
+            for each in self.by_tag.values()
+            if isinstance(each.digest, Digest) and not isinstance(each.satellites, Unknown)
+        }
+
+    def get(self, tag: Tag | None) -> Artifact | None:
+        """Return what is listed under ``tag``, or None."""
+        return None if tag is None else self.by_tag.get(tag)
+
+
 class Warehouse:
     """What one plan and its run have read: listings and manifests, each once; thread-safe.
 
@@ -70,7 +96,7 @@ class Warehouse:
         self._registries = registries
         self._flights = Ledger()
         self._lock = threading.Lock()
-        self._listings: dict[tuple[Endpoint, str], dict[Tag | None, Artifact]] = {}
+        self._listings: dict[tuple[Endpoint, str], Listing] = {}
         self._sources: dict[tuple[Endpoint, str], SourceRepository] = {}
         self._manifests = ManifestCache()
         self._graphs: OrderedDict[tuple[Endpoint, str, Digest, Choice], Graph] = OrderedDict()
@@ -79,8 +105,8 @@ class Warehouse:
         """Return the registry at ``endpoint``."""
         return self._registries.get(endpoint)
 
-    def listing(self, endpoint: Endpoint, repository: str) -> dict[Tag | None, Artifact]:
-        """Return what a repository lists, by tag; asked once."""
+    def listing(self, endpoint: Endpoint, repository: str) -> Listing:
+        """Return what a repository lists; asked once."""
         key = (endpoint, repository)
         while (found := self._listings.get(key)) is None:
             self._flights.once(key, lambda: self._list(endpoint, repository))
@@ -89,7 +115,7 @@ class Warehouse:
     def known_tags(self, endpoint: Endpoint, repository: str) -> frozenset[Tag] | None:
         """Return the tags a repository has if it was listed, else None; asks nobody."""
         listing = self._listings.get((endpoint, repository))
-        return None if listing is None else frozenset(tag for tag in listing if tag is not None)
+        return None if listing is None else listing.tags
 
     def source(self, endpoint: Endpoint, repository: str) -> SourceRepository:
         """Return a repository to read from; what was listed of it is not listed again."""
@@ -119,4 +145,4 @@ class Warehouse:
 
     def _list(self, endpoint: Endpoint, repository: str) -> None:
         listed = self.registry(endpoint).list_artifacts(repository)
-        self._listings[endpoint, repository] = {a.tag: a for a in listed if a.tag is not None}
+        self._listings[endpoint, repository] = Listing(listed)

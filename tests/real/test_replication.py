@@ -165,10 +165,10 @@ def test_skopeo_reads_the_same_from_both_ends(
             place = f"docker://{end.host}/team/{name}:v1"
             run(*skopeo, "copy", "--all", "--src-tls-verify=false", place, f"dir:{tree}")
             trees.append(tree)
-        compared = filecmp.dircmp(*trees)
+        compared = filecmp.dircmp(trees[0], trees[1])
         assert not compared.left_only
         assert not compared.right_only
-        _, differing, _ = filecmp.cmpfiles(*trees, compared.common_files, shallow=False)
+        _, differing, _ = filecmp.cmpfiles(trees[0], trees[1], compared.common_files, shallow=False)
         assert not differing
     for name, digest in digests.items():
         for end in ends:

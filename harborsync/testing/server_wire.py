@@ -34,6 +34,8 @@ _BUFFER: Final = 64 * 1024
 _LONGEST_LINE: Final = 64 * 1024
 #: How much of a body nobody asked for is read, so that the connection can serve on.
 _DRAIN: Final = 4 * 2**20
+#: A target may be a whole URL, as clients of proxies send it.
+_ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(?:;.*)?\r?\n")
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -410,7 +412,7 @@ class Connection:
         headers = self._read_headers()
         return Request(
             method=words[0],
-            target=words[1],
+            target=_ABSOLUTE.sub("", words[1]),
             headers=headers,
             body=self._body(headers),
             connection=self._number,

@@ -29,6 +29,7 @@ from harborsync.clock import Clock, SystemClock
 from harborsync.errors import (
     DigestMismatch,
     IntegrityError,
+    InvalidReference,
     NotFound,
     RegistryError,
     SizeMismatch,
@@ -36,6 +37,7 @@ from harborsync.errors import (
     Unsupported,
 )
 from harborsync.provider import Provider
+from harborsync.reference import Digest
 from harborsync.registries.layout_index import EMPTY_INDEX, MAX_INDEX_BYTES
 from harborsync.registries.ondisk import OnDiskRegistry, disk_errors, read_home
 
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from harborsync.content import Descriptor
     from harborsync.endpoint import Endpoint
     from harborsync.provider import OpenContext
-    from harborsync.reference import Digest
 
 MARK: Final = "oci-layout"
 INDEX: Final = "index.json"
@@ -131,6 +132,12 @@ class LayoutDirectory:
                 msg = f"{digest} is not in {self.path}"
                 raise NotFound(msg)
             yield file
+
+    def digests(self) -> Iterator[Digest]:
+        """Yield the digests of all blobs."""
+        for file in self.path.glob(f"{BLOBS}/*/*"):
+            with suppress(InvalidReference):
+                yield Digest.parse(f"{file.parent.name}:{file.name}")
 
     # --- writing ------------------------------------------------------------------------
 

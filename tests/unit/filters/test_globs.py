@@ -29,7 +29,7 @@ from harborsync.filters.globs import LONGEST, Glob, compile_glob
         ("a/**/b", ["a/b", "a/x/b", "a/x/y/b"], ["a/xb", "ab"]),
         ("**/x/**", ["x/a", "a/x/b/c"], ["x", "a/x"]),
         ("a/**/*", ["a/b", "a/b/c"], ["a"]),
-        ("ab{c,d}", ["abc", "abd"], ["ab", "abcd"]),
+        ("ab{c,z}", ["abc", "abz"], ["ab", "abcd"]),
         ("app/{web,api}/**", ["app/web/x", "app/api/x/y"], ["app/db/x"]),
         ("x{a*,?b,[0-9]}y", ["xay", "xaaay", "xzby", "x7y"], ["xy", "xa/y"]),
         ("{a,}b", ["ab", "b"], ["aab"]),

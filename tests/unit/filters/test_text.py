@@ -78,7 +78,7 @@ ON_TEXT = "'like', 'matches', 'is' or 'in'"
 FAULTS = {
     "": ("the filter is empty", 0, "'everything', if everything is wanted"),
     "   ": ("the filter is empty", 0, "'everything', if everything is wanted"),
-    "nmae like 'x'": ("there is no field 'nmae'", 0, "'name', perhaps"),
+    "names like 'x'": ("there is no field 'names'", 0, "'name', perhaps"),
     "tags like 'x'": ("there is no field 'tags'", 0, "'tag', perhaps"),
     "every": ("there is no field 'every'", 0, "'everything', perhaps"),
     "repo like 'x'": ("there is no field 'repo'", 0, FIELDS),

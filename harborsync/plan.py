@@ -72,15 +72,20 @@ class Step:
 
     @property
     def wanted(self) -> Digest:
-        """The digest that the destination is to have."""
-        return self.destination.digest or self._source_digest
+        """The digest that the destination is to have.
+
+        Raises:
+            ConfigurationError: The step was not made by a planner.
+        """
+        if self.destination.digest is None:
+            msg = f"a step for {self.source} does not say which digest it wants"
+            raise ConfigurationError(msg, hint="make the plan again")
+        return self.destination.digest
 
     @property
-    def _source_digest(self) -> Digest:
-        if self.source.digest is None:
-            msg = f"a step for {self.source} has no digest"
-            raise ConfigurationError(msg, hint="make the plan again")
-        return self.source.digest
+    def source_name(self) -> ArtifactRef:
+        """Repository and tag at the source."""
+        return attrs.evolve(self.source, digest=None)
 
     def to_row(self) -> tuple[str, ...]:
         """Return the step as texts, one for each column of the plan's table."""
@@ -108,6 +113,27 @@ class PlanFailure:
     what: str
     failure: Failure
 
+    def concerns(self, name: ArtifactRef) -> bool:
+        """Tell whether ``name`` is what failed, or lies in the repository that did."""
+        return self.what.partition("@")[0] in {str(name), name.repository}
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """Whether a rule wants an artifact of its source, and why.
+
+    Attributes:
+        rule: Name of the rule.
+        artifact: Repository and tag at the source.
+        chosen: Whether it is wanted.
+        why: The clauses that decided, with the facts they went by.
+    """
+
+    rule: str
+    artifact: ArtifactRef
+    chosen: bool
+    why: str
+
 
 @attrs.frozen(kw_only=True)
 class Plan:
@@ -119,6 +145,7 @@ class Plan:
         steps: One for each artifact and destination, grouped by source digest.
         failures: What could not be planned.
         notes: What the reader of the plan should know.
+        verdicts: What the rules said of every artifact they looked at.
         sizes: Whether the bytes were asked for.
         version: Version of the plan's format.
     """
@@ -128,6 +155,7 @@ class Plan:
     steps: tuple[Step, ...]
     failures: tuple[PlanFailure, ...] = ()
     notes: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = attrs.field(default=(), repr=False)
     sizes: bool = True
     version: int = FORMAT
 
@@ -163,6 +191,24 @@ class Plan:
             parts.append(f"{len(self.failures)} not planned")
         size = human_bytes(self.bytes_at_most)
         return f"{', '.join(parts) or 'nothing to do'}; at most {size}"
+
+    def explain(self, reference: ArtifactRef | str) -> str:
+        """Tell why an artifact of the source is, or is not, to be copied.
+
+        Args:
+            reference: Its repository and tag at the source.
+
+        Raises:
+            InvalidReference: The text is no such name.
+        """
+        asked = ArtifactRef.parse(reference) if isinstance(reference, str) else reference
+        name = attrs.evolve(asked, digest=None)
+        lines = [
+            *(f"rule {each.rule}: {each.why}" for each in self.verdicts if each.artifact == name),
+            *(_told(step) for step in self.steps if step.source_name == name),
+            *(f"rule {each.rule}: {each.failure}" for each in self.failures if each.concerns(name)),
+        ]
+        return "\n".join(lines or [_not_looked_at(rule, name) for rule in self.rules])
 
     def __str__(self) -> str:
         """Return the whole plan as a table for people."""
@@ -202,6 +248,19 @@ class Plan:
             msg = "the rules inside the plan are not those it was made from"
             raise PlanRefused(msg, hint="make the plan again instead of editing it")
         return plan
+
+
+def _told(step: Step) -> str:
+    return f"rule {step.rule}: {step.action} to {step.to}, as {step.destination}: {step.reason}"
+
+
+def _not_looked_at(rule: ReplicationRule, name: ArtifactRef) -> str:
+    """Say why a rule never came to an artifact, as far as its name tells."""
+    if not rule.where.may_match_repository(name.repository):
+        return f"rule {rule.name}: no repository {name.repository} is wanted by: {rule.where}"
+    if name.tag is not None and name.tag.subject_prefix is not None:
+        return f"rule {rule.name}: {name.tag} belongs to another artifact and travels with it"
+    return f"rule {rule.name}: {rule.source} listed no {name}"
 
 
 def rules_hash(rules: Iterable[ReplicationRule]) -> str:

@@ -9,9 +9,9 @@ import attrs
 
 from harborsync.artifact import Artifact
 from harborsync.comparison import compare
-from harborsync.errors import NotFound, Side
+from harborsync.errors import NotFound, Side, on_side
 from harborsync.naming import refuse_collisions
-from harborsync.plan import Action, Plan, Step
+from harborsync.plan import Action, Plan, Step, Verdict
 from harborsync.planning import Planning, named
 from harborsync.selection import EVERYWHERE, Scope, select
 
@@ -58,6 +58,7 @@ def make_plan(
         steps=tuple(sorted(steps, key=_by_source)),
         failures=tuple(planning.failures),
         notes=tuple(_notes(rules, steps, has_memory=has_memory)),
+        verdicts=tuple(sorted(planning.verdicts, key=_by_name)),
         sizes=sizes,
     )
 
@@ -99,7 +100,8 @@ def _list_destinations(
     places = {(to, named(rule, to, each).repository) for each in chosen for to in rule.destinations}
 
     def read(_: ReplicationRule, place: tuple[Endpoint, str]) -> Iterable[None]:
-        planning.warehouse.listing(*place)
+        with on_side(Side.DESTINATION):
+            planning.warehouse.listing(*place)
         return ()
 
     planning.collect(rule, sorted(places, key=str), read)
@@ -115,8 +117,25 @@ def _once_each(steps: list[Step]) -> list[Step]:
     for step in steps:
         by_destination.setdefault(step.to, []).append(step)
     for mine in by_destination.values():
-        refuse_collisions((step.source, step.destination) for step in mine)
+        refuse_collisions((_Content(step), step.destination) for step in mine)
     return list({(step.to, step.source, step.destination): step for step in steps}.values())
+
+
+class _Content:
+    """What a step brings, named by its source; equal to another if source and digest are."""
+
+    def __init__(self, step: Step) -> None:
+        self._key = (step.source, step.wanted)
+        self._name = f"{step.source} by rule {step.rule!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __str__(self) -> str:
+        return self._name
 
 
 # --- how much --------------------------------------------------------------------------------
@@ -160,6 +179,10 @@ def _notes(
             "no memory of earlier runs was given, so every difference counts as a conflict; "
             "give the Replicator a state to tell its own tags from others'"
         )
+
+
+def _by_name(verdict: Verdict) -> tuple[str, str]:
+    return (verdict.rule, str(verdict.artifact))
 
 
 def _by_source(step: Step) -> tuple[str, str, str, str, str]:

@@ -9,7 +9,7 @@ import attrs
 from harborsync.artifact import Artifact
 from harborsync.errors import ConfigurationError, HarborsyncError, Side
 from harborsync.failure import Failure
-from harborsync.plan import PlanFailure, Step
+from harborsync.plan import PlanFailure, Step, Verdict
 from harborsync.reference import ArtifactRef
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Planning:
         now: The time the whole plan goes by.
         ask: Runs many small requests.
         failures: What could not be planned so far.
+        verdicts: What the rules said so far of what they looked at.
     """
 
     warehouse: Warehouse
@@ -52,6 +53,7 @@ class Planning:
     now: datetime
     ask: Asking
     failures: list[PlanFailure] = attrs.field(factory=list)
+    verdicts: list[Verdict] = attrs.field(factory=list)
 
     def collect(
         self,
@@ -80,6 +82,11 @@ class Planning:
             else:
                 found += result
         return found
+
+    def note(self, rule: ReplicationRule, artifact: Artifact, why: str, *, chosen: bool) -> None:
+        """Note what a rule said of an artifact."""
+        name = ArtifactRef(artifact.repository, artifact.tag)
+        self.verdicts.append(Verdict(rule=rule.name, artifact=name, chosen=chosen, why=why))
 
     def graph(self, rule: ReplicationRule, repository: str, digest: Digest) -> Graph:
         """Return everything that travels with a digest of the rule's source."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from harborsync.artifact import Artifact
+    from harborsync.filters import Keep
     from harborsync.rule import ReplicationRule
 
 _ROUNDS: Final = 12  # a filter has no more kinds of facts to ask for than this
@@ -50,9 +51,20 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
     chosen = planning.collect(rule, repositories, partial(_choose, planning, scope))
-    if rule.keep is None:
-        return chosen
-    return list(rule.keep.select(chosen, now=planning.now, missing=rule.missing))
+    return chosen if rule.keep is None else _kept(planning, rule, rule.keep, chosen)
+
+
+def _kept(
+    planning: Planning, rule: ReplicationRule, keep: Keep, chosen: list[Artifact]
+) -> list[Artifact]:
+    """Return the newest few, and note what was dropped."""
+    kept = list(keep.select(chosen, now=planning.now, missing=rule.missing))
+    names = {(each.repository, each.tag) for each in kept}
+    for each in chosen:
+        if (each.repository, each.tag) not in names:
+            why = f"{each} is not among the newest {keep.newest} by {keep.by} per {keep.per}"
+            planning.note(rule, each, why, chosen=False)
+    return kept
 
 
 def _repositories(planning: Planning, rule: ReplicationRule, scope: Scope) -> list[str]:
@@ -108,6 +120,10 @@ def _decide(
             for each in undecided
         ]
         accepted += [each for each, verdict in verdicts if verdict]
+        for each, verdict in verdicts:
+            if verdict is not None:
+                why = str(rule.where.explain(each, now=planning.now))
+                planning.note(rule, each, why, chosen=verdict)
         undecided = [each for each, verdict in verdicts if verdict is None]
         if not undecided:
             break

@@ -1,10 +1,12 @@
 """One artifact, from here to there: the short cut past rules and plans.
 
->>> from harborsync import copy
+>>> from harborsync import copy, open_registry
 >>> from harborsync.testing import LoopbackRegistry
 >>> from harborsync.testing.content import random_image
 >>> with LoopbackRegistry() as here, LoopbackRegistry() as there:
-...     digest = random_image(1).push_to(here.open(), "team/app", "v1")
+...     source = open_registry(here.endpoint)
+...     digest = random_image(1).push_to(source, "team/app", "v1")
+...     source.close()
 ...     result = copy(f"{here.endpoint}/team/app:v1", f"{there.endpoint}/copies/app:v1")
 >>> result.outcome.value
 'copied'

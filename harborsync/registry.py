@@ -3,7 +3,7 @@
 The core reads and writes content-addressed things. Everything a dozen products differ in is
 an *ability*: an object with one or two methods, or None, in the registry's
 :class:`Abilities`. No method ever raises NotImplementedError. A third party's registry is
-held against the same contract by :class:`harborsync.testing.RegistryContract`.
+held against the same contract by :class:`~harborsync.testing.contract.RegistryContract`.
 
 All methods are safe to call from several threads at once, and raise
 :class:`~harborsync.errors.RegistryError`, :class:`~harborsync.errors.TransportError`,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.artifact import Artifact, Unknown
+from harborsync.errors import Side, on_side
 from harborsync.graph import Subset
 from harborsync.plan import Action, Step
 from harborsync.planning import Planning, named
@@ -108,12 +109,18 @@ class _Comparison:
 
     def _found(self, name: ArtifactRef) -> Digest | None:
         """Return what is there under ``name``; a listing spares the request where it can."""
+        if name.tag is None:
+            return self._there(name.repository, self._wanted)
         listed = self._listed(name)
         if listed is None:
             return None
         if not isinstance(listed.digest, Unknown):
             return listed.digest
-        found = self._registry.resolve(name.repository, name.reference)
+        return self._there(name.repository, name.tag)
+
+    def _there(self, repository: str, reference: Tag | Digest) -> Digest | None:
+        with on_side(Side.DESTINATION):
+            found = self._registry.resolve(repository, reference)
         return None if found is None else found.digest
 
     def _verdict(self, name: ArtifactRef, found: Digest | None) -> tuple[Action, str]:
@@ -151,7 +158,9 @@ class _Comparison:
         if not self._rule.satellites or digest is None or self._wanted != digest:
             return ""
         if self._listed_satellites_lack(repository):
-            return "a signature or another referrer is lacking"
+            if self._rule.choice.wants_every_satellite:
+                return "a signature or another referrer is lacking"
+            return self._lacking_deep(repository, digest)
         origin = self._planning.warehouse.source(self._rule.source, self._source.repository)
         for tag in origin.digest_tags(digest):
             if self._is_wanted(tag) and self._digest_tag_differs(repository, digest, tag):
@@ -175,8 +184,7 @@ class _Comparison:
         if here is None:
             return False
         tags = warehouse.known_tags(self._to, repository) or frozenset()
-        there = self._registry.resolve(repository, tag) if tag in tags else None
-        if there is not None and there.digest == here.digest:
+        if tag in tags and self._there(repository, tag) == here.digest:
             return False
         return "." in tag or self._referrers_lack(repository, digest)
 
@@ -184,13 +192,16 @@ class _Comparison:
         """Compare lists of referrers, kept by an API at one end and under a tag at the other."""
         warehouse = self._planning.warehouse
         here = warehouse.source(self._rule.source, self._source.repository).referrers(digest)
-        there = warehouse.source(self._to, repository).referrers(digest)
-        return not {entry.digest for entry in here} <= {entry.digest for entry in there}
+        with on_side(Side.DESTINATION):
+            there = warehouse.source(self._to, repository).referrers(digest)
+        wants = self._rule.choice.wants_satellite
+        wanted = {entry.digest for entry in here if wants(entry.artifact_type)}
+        return not wanted <= {entry.digest for entry in there}
 
     def _lacking_deep(self, repository: str, digest: Digest) -> str:
         graph = self._planning.graph(self._rule, self._source.repository, digest)
         for satellite in graph.all_satellites():
             found = satellite.graph.manifest.digest
-            if self._registry.resolve(repository, found) is None:
+            if self._there(repository, found) is None:
                 return f"{found}, which is about {satellite.subject}, is lacking"
         return ""

@@ -43,11 +43,12 @@ Every class survives pickling with its fields, so failures cross process borders
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class Side(StrEnum):
@@ -97,6 +98,16 @@ class HarborsyncError(Exception):
         """Return this error marked with the side it happened on, unless it is marked already."""
         self.side = self.side or side
         return self
+
+
+@contextmanager
+def on_side(side: Side, kind: type[HarborsyncError] = HarborsyncError) -> Iterator[None]:
+    """Mark errors of a kind that come through with the side they are of, unless they are marked."""
+    try:
+        yield
+    except kind as error:
+        error.at(side)
+        raise
 
 
 # --- the wish is wrong ---------------------------------------------------------------------

@@ -75,6 +75,11 @@ class Choice:
             return True
         return any(wanted.covers(entry.platform) for wanted in self.platforms)
 
+    @property
+    def wants_every_satellite(self) -> bool:
+        """Whether satellites are wanted whatever their type, so that nobody needs to know it."""
+        return "*" in self.satellites
+
     def wants_satellite(self, kind: str) -> bool:
         """Tell whether satellites of this artifact type are wanted."""
         return any(fnmatchcase(kind, glob) for glob in self.satellites)
@@ -98,6 +103,11 @@ class Satellite:
     subject: Digest
     tag: Tag | None = None
     listing: Descriptor | None = None
+
+    @property
+    def is_referrer(self) -> bool:
+        """Whether it is found by its subject, and not by its tag alone."""
+        return self.tag is None or self.graph.manifest.subject is not None
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -143,6 +153,11 @@ class Graph:
         """Every blob, those of satellites included, each digest once."""
         graphs = (self, *(satellite.graph for satellite in self.all_satellites()))
         return {b.digest: b for graph in graphs for node in graph.nodes() for b in node.blobs}
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether another document is written than the one at the source."""
+        return self.manifest.digest != self.source_digest
 
     @property
     def bytes_at_most(self) -> int:
@@ -293,13 +308,14 @@ class _Reader:
             raise InvalidManifest(msg, side=Side.SOURCE)
         original = self._source.manifest(digest)
         wanted = self._wanted_entries(original)
+        children = self._children(original, wanted, nesting=nesting, depth=depth)
         graph = Graph(
-            manifest=self._written(original, wanted),
-            children=self._children(original, wanted, nesting=nesting, depth=depth),
+            manifest=self._written(original, wanted, children),
+            children=children,
             blobs=self._blobs(original, wanted),
             source_digest=digest,
         )
-        if graph.manifest.digest == digest:  # a rewritten index has no signatures (OCI-6.12)
+        if not graph.is_rewritten:  # a rewritten index has no signatures (OCI-6.12)
             graph = attrs.evolve(graph, satellites=self._satellites(digest, depth))
         self._done[digest] = graph
         return graph
@@ -315,8 +331,12 @@ class _Reader:
             if e in kept or (e in attested and (everything or e.attests in names))
         )
 
-    def _written(self, original: Manifest, wanted: tuple[Descriptor, ...]) -> Manifest:
-        if len(wanted) == len(original.manifests):
+    def _written(
+        self, original: Manifest, wanted: tuple[Descriptor, ...], children: tuple[Graph, ...]
+    ) -> Manifest:
+        """Return what is written for ``original``: itself, unless something below it is not."""
+        changed = {c.source_digest: c.manifest for c in children if c.is_rewritten}
+        if len(wanted) == len(original.manifests) and not changed:
             return original
         if not wanted:
             asked = ", ".join(map(str, self._choice.platforms))
@@ -329,7 +349,7 @@ class _Reader:
         if self._choice.subset is None:
             msg = "some platforms of an index were asked for, but not how to write it"
             raise InvalidManifest(msg, hint="choose subset='sparse' or subset='rewritten'")
-        return rewrite_index(original, frozenset(entry.digest for entry in wanted))
+        return rewrite_index(original, frozenset(entry.digest for entry in wanted), changed)
 
     def _children(
         self, index: Manifest, wanted: tuple[Descriptor, ...], *, nesting: int, depth: int
@@ -358,13 +378,20 @@ class _Reader:
     def _satellites(self, subject: Digest, depth: int) -> tuple[Satellite, ...]:
         if not self._choice.satellites or depth > MAX_SATELLITE_DEPTH:
             return ()
-        found = (*self._referrers(subject, depth), *self._tagged(subject, depth))
-        return tuple({s.graph.manifest.digest: s for s in reversed(found)}.values())[::-1]
+        # Tags first: Harbor's API lists what hangs on cosign's tags as well, and the tag is needed.
+        return (*self._tagged(subject, depth), *self._referrers(subject, depth))
 
     def _referrers(self, subject: Digest, depth: int) -> Iterator[Satellite]:
-        for entry in self._source.referrers(subject):
+        for entry in self._listed(subject):
             if self._choice.wants_satellite(entry.artifact_type):
                 yield from self._satellite(subject, entry.digest, depth, listing=entry)
+
+    def _listed(self, subject: Digest) -> tuple[Descriptor, ...]:
+        try:
+            return self._source.referrers(subject)
+        except InvalidManifest as error:
+            self.notes.append(f"the referrers of {subject} are left out: {error.message}")
+            return ()
 
     def _tagged(self, subject: Digest, depth: int) -> Iterator[Satellite]:
         for tag in self._source.digest_tags(subject):
@@ -388,8 +415,8 @@ class _Reader:
             return
         try:
             graph = self.graph(digest, nesting=0, depth=depth + 1)
-        except NotFound:
-            self.notes.append(f"{digest}, said to be about {subject}, is lacking at the source")
+        except (NotFound, InvalidManifest) as error:
+            self.notes.append(f"{digest}, said to be about {subject}, is left out: {error.message}")
             return
         yield Satellite(graph=graph, subject=subject, tag=tag, listing=listing)
 
@@ -402,11 +429,23 @@ class _Reader:
         return True
 
 
-def rewrite_index(index: Manifest, keep: frozenset[Digest]) -> Manifest:
-    """Return a new index with only the entries in ``keep``: another document, another digest."""
+def rewrite_index(
+    index: Manifest, keep: frozenset[Digest], changed: Mapping[Digest, Manifest]
+) -> Manifest:
+    """Return a new index: another document, another digest.
+
+    Args:
+        index: The original.
+        keep: The entries that stay.
+        changed: What stands in the place of entries that were rewritten themselves.
+    """
     document: Mapping[str, object] = index.document
-    entries = [
-        entry for entry in index.document["manifests"] if Digest.parse(entry["digest"]) in keep
-    ]
+    entries = []
+    for entry in index.document["manifests"]:
+        digest = Digest.parse(entry["digest"])
+        new = changed.get(digest)
+        if digest in keep:
+            exact = {"digest": str(new.digest), "size": new.size} if new else {}
+            entries.append({**entry, **exact})
     raw = json.dumps({**document, "manifests": entries}, separators=(",", ":")).encode()
     return Manifest.parse(raw, index.media_type)

@@ -117,25 +117,22 @@ def _once_each(steps: list[Step]) -> list[Step]:
     for step in steps:
         by_destination.setdefault(step.to, []).append(step)
     for mine in by_destination.values():
-        refuse_collisions((_Content(step), step.destination) for step in mine)
+        refuse_collisions(
+            (_Content(step.source, step.wanted, step.rule), step.destination) for step in mine
+        )
     return list({(step.to, step.source, step.destination): step for step in steps}.values())
 
 
+@attrs.frozen
 class _Content:
-    """What a step brings, named by its source; equal to another if source and digest are."""
+    """What is written under a name; two rules may wish for the same, not for different ones."""
 
-    def __init__(self, step: Step) -> None:
-        self._key = (step.source, step.wanted)
-        self._name = f"{step.source} by rule {step.rule!r}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Content) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
+    source: ArtifactRef
+    wanted: Digest
+    rule: str = attrs.field(eq=False)
 
     def __str__(self) -> str:
-        return self._name
+        return f"{self.source} by rule {self.rule!r}"
 
 
 # --- how much --------------------------------------------------------------------------------

@@ -18,7 +18,14 @@ import attrs
 from harborsync.cancel import Cancel
 from harborsync.clock import Clock, SystemClock
 from harborsync.content import EMPTY, EMPTY_CONTENT, Descriptor, Manifest
-from harborsync.errors import ContentMissing, HarborsyncError, Side, VerificationError
+from harborsync.errors import (
+    ContentMissing,
+    HarborsyncError,
+    IntegrityError,
+    Side,
+    VerificationError,
+    on_side,
+)
 from harborsync.events import (
     SILENT,
     BlobEvent,
@@ -217,11 +224,12 @@ class _Copy:
             self._put(graph, tag)
 
     def _bring(self, graph: Graph, tag: Tag | None = None) -> None:
-        """Bring one graph over, once for all who want it at the same time."""
-        key = (self._target.shelf, graph.manifest.digest)
-        led = self._tools.ledger.once(key, partial(self._bring_now, graph, tag))
-        if not led and tag is not None:
-            self._put(graph, tag)
+        """Bring one graph over, once for all who want it under this tag at the same time.
+
+        The tag counts, since a refusal of one tag says nothing about another.
+        """
+        key = (self._target.shelf, graph.manifest.digest, tag)
+        self._tools.ledger.once(key, partial(self._bring_now, graph, tag))
 
     def _bring_now(self, graph: Graph, tag: Tag | None) -> None:
         if self._is_there(graph):
@@ -241,7 +249,7 @@ class _Copy:
             return True
         if self._target.is_new:
             return False
-        with _on(Side.DESTINATION):
+        with on_side(Side.DESTINATION):
             found = self._target.registry.resolve(self._target.repository, digest)
         if found is None:
             return False
@@ -261,7 +269,7 @@ class _Copy:
 
     def _write(self, manifest: Manifest, tag: Tag | None) -> None:
         self._tools.cancel.check()
-        with _on(Side.DESTINATION):
+        with on_side(Side.DESTINATION):
             if self._target.registry.put_manifest(self._target.repository, manifest, tag=tag):
                 self._indexed.add(manifest.digest)
         self._tools.ledger.note(self._target.shelf, manifest.digest)
@@ -297,7 +305,8 @@ class _Copy:
     def _send(self, blob: Descriptor, mount_from: tuple[str, ...]) -> None:
         self._tools.cancel.check()
         self._tell(BlobStarted, blob)
-        with _on(Side.DESTINATION):
+        # Wrong bytes are the source's fault, though the destination is who finds them.
+        with on_side(Side.DESTINATION), on_side(Side.SOURCE, IntegrityError):
             put = self._target.registry.put_blob(
                 self._target.repository,
                 blob,
@@ -315,7 +324,7 @@ class _Copy:
         if known is not None:
             yield iter((known[offset:],)) if offset < len(known) else iter(())
             return
-        with _on(Side.SOURCE):
+        with on_side(Side.SOURCE):
             opened = self._tools.open_blob(self._source, blob, offset)
             blocks = opened.__enter__()
         try:
@@ -326,7 +335,7 @@ class _Copy:
     def _watched(self, blob: Descriptor, blocks: Iterator[bytes]) -> Iterator[bytes]:
         while True:
             self._tools.cancel.check()
-            with _on(Side.SOURCE):
+            with on_side(Side.SOURCE):
                 block = next(blocks, None)
             if block is None:
                 return
@@ -355,7 +364,7 @@ class _Copy:
         ]
         by_subject: dict[Digest, list[Satellite]] = {}
         for satellite in arrived:
-            if satellite.tag is None and satellite.graph.manifest.digest not in self._indexed:
+            if satellite.is_referrer and satellite.graph.manifest.digest not in self._indexed:
                 by_subject.setdefault(satellite.subject, []).append(satellite)
         for subject, referrers in by_subject.items():
             self._survives(referrers[0], partial(self._list, subject, referrers))
@@ -382,12 +391,12 @@ class _Copy:
         """Tell whether a digest tag is to be written; what only grew is, a conflict is not.
 
         Raises:
-            TagImmutable: The destination has other signatures there, which are kept.
+            VerificationError: The destination has other signatures there, which are kept.
         """
         if self._target.lacks(tag):
             return True
         registry, repository = self._target.registry, self._target.repository
-        with _on(Side.DESTINATION):
+        with on_side(Side.DESTINATION):
             found = registry.resolve(repository, tag)
             if found is None or self._target.overwrite:
                 return found is None or found.digest != manifest.digest
@@ -403,7 +412,7 @@ class _Copy:
         """Make referrers findable where the registry did not do it by itself."""
         wanted = {each.graph.manifest.digest: entry_of(each) for each in referrers}
         key = (self._target.shelf, subject.tag_prefix)
-        with self._tools.ledger.alone(key), _on(Side.DESTINATION):
+        with self._tools.ledger.alone(key), on_side(Side.DESTINATION):
             make_findable(
                 self._target.registry,
                 self._target.repository,
@@ -418,16 +427,6 @@ def _known_content(blob: Descriptor) -> bytes | None:
     if blob.size == 0:
         return b""
     return EMPTY_CONTENT if blob.digest == EMPTY.digest else blob.data
-
-
-@contextmanager
-def _on(side: Side) -> Iterator[None]:
-    """Mark errors that come through with the side they happened on, unless they are marked."""
-    try:
-        yield
-    except HarborsyncError as error:
-        error.at(side)
-        raise
 
 
 @contextmanager

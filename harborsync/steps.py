@@ -18,6 +18,7 @@ from harborsync.errors import (
     Side,
     TagImmutable,
     VerificationError,
+    on_side,
 )
 from harborsync.events import SILENT, Dispatcher, StepFinished, StepStarted
 from harborsync.failure import Failure
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.clock import Clock
+    from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
     from harborsync.options import Options
-    from harborsync.reference import Digest
+    from harborsync.reference import ArtifactRef, Digest
     from harborsync.warehouse import Warehouse
 
 
@@ -173,10 +175,9 @@ class _Attempt:
         source = self._step.source
         if self._rule.on_moved is not OnMoved.REFUSE or source.tag is None:
             return
-        registry = self._job.warehouse.registry(self._rule.source)
-        found = registry.resolve(source.repository, source.tag)
-        if found is None or found.digest != source.digest:
-            msg = f"the tag now points to {found.digest if found else 'nothing'}"
+        found = self._source_digest()
+        if found != source.digest:
+            msg = f"the tag now points to {found or 'nothing'}"
             raise PlanRefused(msg, side=Side.SOURCE, hint="plan again")
 
     def _met(self) -> StepResult | None:
@@ -184,9 +185,9 @@ class _Attempt:
 
         A tag that is neither as planned nor as wanted was written by somebody else meanwhile.
         """
-        age = (self._job.clock.now() - self._job.planned_at).total_seconds()
-        is_fresh = age <= self._job.options.recheck_after and not self._job.options.strict
-        if is_fresh or self._step.destination.tag is None or self._step.action is not Action.COPY:
+        if self._is_fresh or self._step.destination.tag is None:
+            return None
+        if self._step.action is not Action.COPY:
             return None
         found = self._destination_digest()
         if found == self._step.wanted:
@@ -195,31 +196,34 @@ class _Attempt:
             return None
         return self.say(Outcome.CONFLICT, f"somebody else wrote {found} there meanwhile")
 
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether what the plan saw at the destination still counts."""
+        age = (self._job.clock.now() - self._job.planned_at).total_seconds()
+        return age <= self._job.options.recheck_after and not self._job.options.strict
+
+    def _source_digest(self) -> Digest | None:
+        with on_side(Side.SOURCE):
+            return self._resolve(self._rule.source, self._step.source)
+
     def _destination_digest(self) -> Digest | None:
-        named = self._step.destination
-        registry = self._job.warehouse.registry(self._step.to)
+        with on_side(Side.DESTINATION):
+            return self._resolve(self._step.to, self._step.destination)
+
+    def _resolve(self, endpoint: Endpoint, named: ArtifactRef) -> Digest | None:
+        """Return what a tag points to by now; of what has none, whether it is there."""
+        registry = self._job.warehouse.registry(endpoint)
         found = registry.resolve(named.repository, named.tag or named.reference)
         return None if found is None else found.digest
 
     # --- the copy ------------------------------------------------------------------------
 
     def _copied(self) -> StepResult:
-        step, warehouse = self._step, self._job.warehouse
+        step = self._step
         graph = self._graph()
-        registry = warehouse.registry(step.to)
-        repository = step.destination.repository
-        if registry.abilities.creates is not None:
-            registry.abilities.creates.ensure_repository(repository)
-        target = Target(
-            registry=registry,
-            repository=repository,
-            tag=step.destination.tag if step.action is Action.COPY else None,
-            tags=warehouse.known_tags(step.to, repository),
-            overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
-        )
-        source = warehouse.source(self._rule.source, step.source.repository)
+        source = self._job.warehouse.source(self._rule.source, step.source.repository)
         try:
-            copy_graph(source, graph, target, self._tools(), self._tally)
+            copy_graph(source, graph, self._target(), self._tools(), self._tally)
         except TagImmutable:
             if self._destination_digest() != step.wanted:
                 raise
@@ -232,13 +236,29 @@ class _Attempt:
         if step.source.digest is None:
             msg = "the step has no source digest"
             raise PlanRefused(msg, hint="plan again")
-        graph = self._job.warehouse.graph(
-            self._rule.source, step.source.repository, step.source.digest, self._rule.choice
-        )
+        with on_side(Side.SOURCE):
+            graph = self._job.warehouse.graph(
+                self._rule.source, step.source.repository, step.source.digest, self._rule.choice
+            )
         if graph.manifest.digest != step.wanted:
             msg = f"the plan wants {step.wanted}, and the rule makes {graph.manifest.digest}"
             raise PlanRefused(msg, hint="plan again")
         return graph
+
+    def _target(self) -> Target:
+        """Return where the graph goes; the repository is made if need be."""
+        step, warehouse = self._step, self._job.warehouse
+        registry, repository = warehouse.registry(step.to), step.destination.repository
+        if registry.abilities.creates is not None:
+            with on_side(Side.DESTINATION):
+                registry.abilities.creates.ensure_repository(repository)
+        return Target(
+            registry=registry,
+            repository=repository,
+            tag=step.destination.tag if step.action is Action.COPY else None,
+            tags=warehouse.known_tags(step.to, repository) if self._is_fresh else None,
+            overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
+        )
 
     def _tools(self) -> Tools:
         job = self._job
@@ -251,11 +271,13 @@ class _Attempt:
         )
 
     def _look_back(self) -> None:
-        """In strict mode, make sure that the tag is what was written and nobody overtook us."""
+        """In strict mode, tell if somebody moved the tag meanwhile, at either end (OCI-3.26)."""
         if not self._job.options.strict:
             return
-        found = self._destination_digest()
-        if found != self._step.wanted:
+        there, here = self._destination_digest(), self._source_digest()
+        if there != self._step.wanted:
             self._tally.warnings.append(
-                f"overtaken: the tag was made to point to {found} meanwhile"
+                f"overtaken: the tag was made to point to {there} meanwhile"
             )
+        if here != self._step.source.digest:
+            self._tally.warnings.append(f"the source's tag was moved to {here} meanwhile")

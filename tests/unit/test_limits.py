@@ -1,0 +1,36 @@
+"""How much at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from harborsync.errors import InvalidValue
+from harborsync.limits import HostLimits
+
+
+def test_the_defaults_fit_together() -> None:
+    """There is room for small requests beside the large ones."""
+    limits = HostLimits()
+    assert limits.large < limits.connections
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"connections": 2},
+        {"large": 1},
+        {"requests_per_second": 0},
+        {"connect_timeout": 0},
+        {"idle_timeout": -1},
+    ],
+)
+def test_limits_that_would_stop_everything_are_refused(wrong: dict[str, int]) -> None:
+    """A copy within one host needs a connection each to read, to write and to ask."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        HostLimits(**wrong)
+
+
+def test_large_bodies_may_not_take_all_connections() -> None:
+    """Small requests would starve."""
+    with pytest.raises(InvalidValue, match="too many"):
+        HostLimits(connections=6, large=6)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,21 +95,25 @@ class Engine:
         results: dict[int, StepResult] = {}
         with self._lock:
             self._waiting = len(groups)
-        futures = [self._walkers.submit(self._walk, job, group) for group in groups]
-        for future in self._settled(job, futures):
+        for future in self._walked(job, groups):
             results.update(future.result())
         return [results[place] for place in range(len(steps))]
 
-    def _settled(self, job: Job, futures: Sequence[Future[_B]]) -> Iterator[Future[_B]]:
-        """Yield futures as they are done; Ctrl-C sets the flag and waits for the rest."""
-        pending = set(futures)
-        while pending:
+    def _walked(
+        self, job: Job, groups: Sequence[Sequence[tuple[int, Step]]]
+    ) -> list[Future[dict[int, StepResult]]]:
+        """Have every group walked; Ctrl-C, whenever it comes, sets the flag and waits on."""
+        futures: list[Future[dict[int, StepResult]]] = []
+        while True:
             try:
-                done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
+                futures.extend(
+                    self._walkers.submit(self._walk, job, group) for group in groups[len(futures) :]
+                )
+                wait(futures)
             except KeyboardInterrupt:
                 job.cancel.set()
             else:
-                yield from done
+                return futures
 
     def _walk(self, job: Job, group: Sequence[tuple[int, Step]]) -> dict[int, StepResult]:
         with self._lock:

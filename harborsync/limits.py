@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -36,6 +36,17 @@ class HostLimits:
     first_byte_timeout: float = attrs.field(default=60.0, validator=_POSITIVE)
     patient_timeout: float = attrs.field(default=300.0, validator=_POSITIVE)
     idle_timeout: float = attrs.field(default=60.0, validator=_POSITIVE)
+
+    def divided(self, among: int) -> Self:
+        """Return the share of one of so many processes, never less than it takes to work."""
+        connections = max(3, self.connections // among)
+        rate = self.requests_per_second
+        return attrs.evolve(
+            self,
+            connections=connections,
+            large=min(max(2, self.large // among), connections - 1),
+            requests_per_second=None if rate is None else rate / among,
+        )
 
     def __attrs_post_init__(self) -> None:
         """Keep a connection for small requests.

@@ -224,7 +224,10 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as JSON; it holds no secret."""
-        return json.dumps({**to_mapping(self), "rules_hash": rules_hash(self.rules)}, indent=1)
+        return json.dumps(
+            {"version": self.version, **to_mapping(self), "rules_hash": rules_hash(self.rules)},
+            indent=1,
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -239,7 +242,7 @@ class Plan:
         except ValueError as error:
             msg = "the text is no JSON, so no plan"
             raise ConfigurationError(msg) from error
-        if not isinstance(data, dict) or data.get("version", FORMAT) != FORMAT:
+        if not isinstance(data, dict) or data.get("version") != FORMAT:
             msg = "the plan is of another version"
             raise PlanRefused(msg, hint="make it again with this version")
         noted = data.pop("rules_hash", None)

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import os
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -32,9 +32,10 @@ from harborsync.credentials import default_credentials
 from harborsync.engine import Engine
 from harborsync.errors import ConfigurationError
 from harborsync.events import Dispatcher, Listener, PlanReady, RunFinished, RunStarted
+from harborsync.failure import Failure
 from harborsync.gate import open_registry
 from harborsync.options import Options
-from harborsync.plan import Plan, check_plan
+from harborsync.plan import Action, Plan, check_plan
 from harborsync.planner import make_plan, make_plan_for
 from harborsync.planning import Planning
 from harborsync.provider import OpenContext
@@ -47,7 +48,7 @@ from harborsync.warehouse import Registries, Warehouse
 from harborsync.work import batches, run_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor, Future
     from types import TracebackType
 
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from harborsync.plan import Step
     from harborsync.reference import ArtifactRef, Tag
     from harborsync.registry import Registry
+
+# How often, in seconds, whoever waits for another process looks at the cancel flag.
+_LOOK_AGAIN: Final = 0.2
 
 
 class Replicator:
@@ -119,10 +123,8 @@ class Replicator:
             ConfigurationError: A rule cannot work as it is written. A repository or an
                 artifact that cannot be read is a failure in the plan instead.
         """
-        warehouse = Warehouse(self._registries)
-        planning = self._planning(warehouse)
-        plan = make_plan(planning, self._rules, scope, sizes=sizes, has_memory=self._has_memory)
-        return self._made(plan, warehouse)
+        self._cancel.use(Cancel())
+        return self._planned(scope, sizes=sizes)
 
     def plan_for(self, source: ArtifactRef, *, tag: Tag | None = None) -> Plan:
         """Find out what would be done about one artifact, whatever the filters say; reads only.
@@ -134,6 +136,7 @@ class Replicator:
         Raises:
             NotFound: A source has no such artifact.
         """
+        self._cancel.use(Cancel())
         warehouse = Warehouse(self._registries)
         planning = self._planning(warehouse)
         plan = make_plan_for(planning, self._rules, source, tag)
@@ -149,12 +152,12 @@ class Replicator:
             ConfigurationError: A rule cannot work as it is written; nothing was written.
             PlanRefused: The plan was made from other rules, or is too old.
         """
-        plan = plan or self.plan()
+        cancel = cancel or Cancel()
+        self._cancel.use(cancel)
+        plan = plan or self._planned()
         started_at, started = self._clock.now(), self._clock.monotonic()
         check_plan(plan, self._rules, started_at, self._options.plan_lifetime)
         self._emit(RunStarted(at=started_at, steps=len(plan)))
-        cancel = cancel or Cancel()
-        self._cancel.use(cancel)
         results = self._results(plan, cancel)
         self._remember(results)
         report = Report(
@@ -211,6 +214,12 @@ class Replicator:
             warehouse=warehouse, state=self._state, now=self._clock.now(), ask=self._engine.ask
         )
 
+    def _planned(self, scope: Scope = EVERYWHERE, *, sizes: bool = True) -> Plan:
+        warehouse = Warehouse(self._registries)
+        planning = self._planning(warehouse)
+        plan = make_plan(planning, self._rules, scope, sizes=sizes, has_memory=self._has_memory)
+        return self._made(plan, warehouse)
+
     def _made(self, plan: Plan, warehouse: Warehouse) -> Plan:
         """Keep what was read for a plan, and tell that it is there."""
         self._last = (plan, warehouse)
@@ -227,7 +236,7 @@ class Replicator:
     def _results(self, plan: Plan, cancel: Cancel) -> list[StepResult]:
         if self._executor is None:
             return self._engine.run(self._job(plan, cancel), plan.steps)
-        return list(self._results_from(self._executor, plan, cancel))
+        return self._results_from(self._executor, plan, cancel)
 
     def _job(self, plan: Plan, cancel: Cancel) -> Job:
         return Job(
@@ -241,15 +250,15 @@ class Replicator:
         )
 
     def _warehouse_of(self, plan: Plan) -> Warehouse:
-        """Return what was read for a plan if it was made here last, else an empty one."""
-        if self._last is not None and self._last[0] is plan:
-            return self._last[1]
-        return Warehouse(self._registries)
+        """Return what was read for a plan, for its first run; later ones look for themselves."""
+        last, self._last = self._last, None
+        return last[1] if last is not None and last[0] is plan else Warehouse(self._registries)
 
     def _remember(self, results: Iterable[StepResult]) -> None:
         for result in results:
             named = attrs.evolve(result.step.destination, digest=None)
-            if result.outcome is Outcome.COPIED and named.tag is not None:
+            is_written = result.outcome is Outcome.COPIED and result.step.action is Action.COPY
+            if is_written and named.tag is not None:
                 self._state.remember_written(
                     Place(rule=result.step.rule, to=str(result.step.to), artifact=named),
                     Written(digest=result.step.wanted, at=result.at),
@@ -257,7 +266,7 @@ class Replicator:
 
     # --- elsewhere -----------------------------------------------------------------------
 
-    def _results_from(self, executor: Executor, plan: Plan, cancel: Cancel) -> Iterator[StepResult]:
+    def _results_from(self, executor: Executor, plan: Plan, cancel: Cancel) -> list[StepResult]:
         """Hand batches to an executor; cancelling keeps back what has not begun."""
         futures: list[tuple[tuple[Step, ...], Future[tuple[StepResult, ...]]]] = [
             (batch.steps, executor.submit(run_batch, batch))
@@ -267,46 +276,62 @@ class Replicator:
                 planned_at=plan.made_at,
                 options=self._options,
                 workers=_workers(executor),
-                credentials=None if self._credentials is None else _source(self._credentials),
+                credentials=self._credentials,
             )
         ]
+        results: list[StepResult] = []
         for steps, future in futures:
-            yield from self._told(_wait(future, steps, cancel, self._clock))
+            ended = _results_of(future, steps, cancel, self._clock)
+            self._tell(ended, cancel)
+            results += ended
+        return results
 
-    def _told(self, results: Iterable[StepResult]) -> Iterator[StepResult]:
+    def _tell(self, results: Iterable[StepResult], cancel: Cancel) -> None:
         for result in results:
-            self._emit(finished_event(result))
-            yield result
-
-
-def _source(credentials: CredentialSource | Mapping[str, Credential]) -> CredentialSource:
-    return default_credentials(credentials, environ={})
+            try:
+                self._emit(finished_event(result))
+            except KeyboardInterrupt:
+                cancel.set()
 
 
 def _workers(executor: Executor) -> int:
     return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
 
 
-def _wait(
+def _results_of(
     future: Future[tuple[StepResult, ...]],
     steps: tuple[Step, ...],
     cancel: Cancel,
     clock: Clock,
 ) -> tuple[StepResult, ...]:
-    """Return a batch's results, or CANCELLED ones if it could still be called back."""
-    while True:
+    """Return a batch's results, or what became of it if it has none."""
+    _await(future, cancel)
+    if future.cancelled():
+        return _alike(steps, Outcome.CANCELLED, clock)
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - a worker that died must not take the report along
+        return _alike(steps, Outcome.FAILED, clock, Failure.of(error))
+
+
+def _await(future: Future[tuple[StepResult, ...]], cancel: Cancel) -> None:
+    """Wait for a batch; one that has not begun is called back when the flag is set."""
+    while not future.done():
         try:
-            if cancel.is_set() and future.cancel():
-                return tuple(_cancelled(step, clock) for step in steps)
-            return future.result(timeout=0.2)
-        except TimeoutError:
-            continue
+            if cancel.is_set():
+                future.cancel()
+            wait([future], timeout=_LOOK_AGAIN)
         except KeyboardInterrupt:
             cancel.set()
 
 
-def _cancelled(step: Step, clock: Clock) -> StepResult:
-    return StepResult(step=step, outcome=Outcome.CANCELLED, reason="cancelled", at=clock.now())
+def _alike(
+    steps: tuple[Step, ...], outcome: Outcome, clock: Clock, failure: Failure | None = None
+) -> tuple[StepResult, ...]:
+    return tuple(
+        StepResult(step=s, outcome=outcome, reason=outcome.value, at=clock.now(), failure=failure)
+        for s in steps
+    )
 
 
 def _check_that_it_travels(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from harborsync.errors import ReplicationFailed
+from harborsync.errors import ConfigurationError, ReplicationFailed
 from harborsync.failure import Failure
 from harborsync.mapping import from_mapping, to_mapping
 from harborsync.plan import PlanFailure, Step
@@ -192,7 +192,12 @@ class Report:
         Raises:
             ConfigurationError: It is none.
         """
-        return from_mapping(cls, json.loads(text))
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            msg = "the text is no JSON, so no report"
+            raise ConfigurationError(msg) from error
+        return from_mapping(cls, data)
 
     def __str__(self) -> str:
         """Return the whole report as a table for people."""

@@ -19,10 +19,10 @@ from harborsync.steps import Job
 from harborsync.warehouse import Registries, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from harborsync.credentials import CredentialSource
+    from harborsync.credentials import Credential, CredentialSource
     from harborsync.options import Options
     from harborsync.plan import Step
     from harborsync.report import StepResult
@@ -45,7 +45,7 @@ class Batch:
     steps: tuple[Step, ...]
     planned_at: datetime
     options: Options
-    credentials: CredentialSource | None = None
+    credentials: CredentialSource | Mapping[str, Credential] | None = None
 
 
 def run_batch(batch: Batch) -> tuple[StepResult, ...]:
@@ -79,17 +79,14 @@ def batches(
     planned_at: datetime,
     options: Options,
     workers: int,
-    credentials: CredentialSource | None,
+    credentials: CredentialSource | Mapping[str, Credential] | None,
 ) -> Iterator[Batch]:
     """Yield the steps in batches, a few for each worker, neighbours together.
 
     Neighbours copy the same or similar content, so a worker that has them mounts instead of
     sending. The limits of each host are divided among the workers.
     """
-    share = attrs.evolve(
-        options,
-        hosts=attrs.evolve(options.hosts, connections=max(2, options.hosts.connections // workers)),
-    )
+    share = attrs.evolve(options, hosts=options.hosts.divided(workers))
     length = max(1, -(-len(steps) // (4 * workers)))
     for start in range(0, len(steps), length):
         yield Batch(

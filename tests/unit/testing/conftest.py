@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import ssl
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from harborsync.testing import LoopbackRegistry
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 

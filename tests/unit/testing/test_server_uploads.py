@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from harborsync.testing import LoopbackQuirks, LoopbackRegistry
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 CONTENT = b"0123456789" * 50
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 SHA512 = f"sha512:{hashlib.sha512(CONTENT).hexdigest()}"
 UPLOADS = "/v2/team/app/blobs/uploads/"
-Make = "Callable[..., LoopbackRegistry]"
 
 
 def _named(location: str, digest: str = DIGEST) -> str:
@@ -82,9 +78,7 @@ def test_content_that_is_not_its_digest_is_refused(client: Any, server: Loopback
 
 
 @pytest.mark.parametrize("query", ["", "?digest-algorithm=sha512"])
-def test_sha512_is_a_name_like_any_other(
-    client: Any, server: LoopbackRegistry, query: str
-) -> None:
+def test_sha512_is_a_name_like_any_other(client: Any, server: LoopbackRegistry, query: str) -> None:
     """Content is stored under the digest asked for, hashed on the way or read again."""
     location = client("POST", UPLOADS + query).headers["Location"]
     assert client("PUT", _named(location, SHA512), CONTENT).status == 201
@@ -177,9 +171,7 @@ class TestQuirks:
         assert client("POST", f"{UPLOADS}?mount={DIGEST}").status == 202
 
     @pytest.mark.parametrize(("single_post", "status"), [("ignored", 202), ("refused", 405)])
-    def test_one_post_can_be_off(
-        self, make: Any, talk: Any, single_post: Any, status: int
-    ) -> None:
+    def test_one_post_can_be_off(self, make: Any, talk: Any, single_post: Any, status: int) -> None:
         """The body of a POST is thrown away, or refused; the connection serves on (OCI-4.8)."""
         server = make(quirks=LoopbackQuirks(single_post=single_post))
         client = talk(server)
@@ -205,9 +197,7 @@ class TestQuirks:
         ("form", "begins"),
         [("absolute", "http://{host}/v2/"), ("http", "http://{host}/v2/"), ("query", "/v2/")],
     )
-    def test_locations_have_many_forms(
-        self, make: Any, talk: Any, form: Any, begins: str
-    ) -> None:
+    def test_locations_have_many_forms(self, make: Any, talk: Any, form: Any, begins: str) -> None:
         """Every form of a Location leads to the session (OCI-4.11)."""
         server = make(quirks=LoopbackQuirks(location=form))
         client = talk(server)

@@ -8,7 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 RUN := $(VENV)/bin
-PYTEST := $(RUN)/python -m pytest
+# The workers of one run must agree on the names of tests, which may print sets.
+PYTEST := PYTHONHASHSEED=0 $(RUN)/python -m pytest
 # The newest Python that is 3.11 or later and can make a virtual environment.
 PYTHON ?= $(shell .ci/python.sh)
 TESTS ?= tests

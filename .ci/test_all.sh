@@ -31,7 +31,7 @@ title() { printf '\n=== %s ===\n' "$*"; }
 tests_in() {
     local python="$1" status=0
     shift
-    "$python" -m pytest -q -n 2 --dist loadfile "$@" </dev/null || status=$?
+    PYTHONHASHSEED=0 "$python" -m pytest -q -n 2 --dist loadfile "$@" </dev/null || status=$?
     ((status == 0 || status == 5))
 }
 

@@ -8,12 +8,13 @@ strict: an unknown key is an error that names it, and no number becomes a text b
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harborsync.content import Platform
 from harborsync.endpoint import Endpoint
-from harborsync.errors import ConfigurationError
+from harborsync.errors import ConfigurationError, InvalidValue
 from harborsync.filters import Filter
 from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.rule import OnConflict, Rename
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 _T = TypeVar("_T")
+_W = TypeVar("_W", bound=StrEnum)
 
 
 def to_mapping(value: object) -> Any:
@@ -63,7 +65,10 @@ def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415
 
     converter = Converter(forbid_extra_keys=True, omit_if_default=True)
-    converter.register_structure_hook(str, _text)
+    # The hook of a class serves the classes derived from it, too: here, every StrEnum.
+    converter.register_structure_hook(
+        str, lambda value, kind: _text(value) if kind is str else _word(value, kind)
+    )
     converter.register_structure_hook(bool, _strictly(bool))
     converter.register_structure_hook(int, _strictly(int))
     converter.register_unstructure_hook(Tag, str)
@@ -88,6 +93,15 @@ def _as_text(converter: Converter, kind: Any) -> None:
 
 def _is_filter(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Filter)
+
+
+def _word(value: object, kind: type[_W]) -> _W:
+    """Read one of the words of a closed set, or list them."""
+    try:
+        return kind(_text(value))
+    except ValueError:
+        msg = f"{value!r} is none of {', '.join(kind)}"
+        raise InvalidValue(msg) from None
 
 
 def _text(value: object, _: object = None) -> str:
@@ -122,4 +136,4 @@ def _time(value: object) -> datetime:
 def _on_conflict(converter: Converter, value: object) -> OnConflict | Rename:
     if isinstance(value, dict):
         return converter.structure(value, Rename)
-    return OnConflict(_text(value))
+    return _word(value, OnConflict)

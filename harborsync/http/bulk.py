@@ -13,6 +13,7 @@ from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -20,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from harborsync.errors import ConnectionLost, HarborsyncError, SizeMismatch
 from harborsync.http.exchange import Berths, Reply, Request
-from harborsync.http.faults import NOTHING_SENT, translated
+from harborsync.http.faults import translated
 from harborsync.http.urls import Origin
 from harborsync.http.wire import Body, Headers
 from harborsync.secrets import redact
@@ -37,9 +38,22 @@ PLAIN_BLOCK: Final = 1024 * 1024
 TLS_BLOCK: Final = 256 * 1024
 _HOSTS_KEPT: Final = 4
 
-# requests and urllib3 re-quote URLs, which breaks signatures (OCI-4.11): the connection puts
-# the request's own target into the request line instead.
-_TARGET: ContextVar[str] = ContextVar("target")
+
+@attrs.define(kw_only=True)
+class _Sending:
+    """What a connection is told, and tells, behind the back of requests and urllib3.
+
+    Attributes:
+        target: What stands in the request line: both re-quote URLs, which breaks signatures
+            (OCI-4.11).
+        on_used_connection: Whether the connection had carried a request before.
+    """
+
+    target: str = attrs.field(repr=False)
+    on_used_connection: bool = False
+
+
+_SENDING: ContextVar[_Sending] = ContextVar("sending")
 
 
 class BroadPath:
@@ -106,29 +120,30 @@ class BroadPath:
         self._session.close()
 
     def _ask(self, request: Request) -> requests.Response:
+        sending = _Sending(target=self._lines.request_target(request.url))
         try:
-            return self._ask_once(request)
-        except NOTHING_SENT:
-            raise
+            return self._ask_once(request, sending)
         except ConnectionLost:
-            # The server may have hung up while the connection lay idle (see ThinPath).
-            if not request.repeatable:
+            # The server hung up while the connection lay idle: not a failure of its own.
+            if not (request.repeatable and sending.on_used_connection):
                 raise
-            return self._ask_once(request)
+        return self._ask_once(request, sending)
 
-    def _ask_once(self, request: Request) -> requests.Response:
+    def _ask_once(self, request: Request, sending: _Sending) -> requests.Response:
         whom = str(request.url.origin)
         if not isinstance(request.body, Body):
-            return translated(partial(self._send, request, request.body), whom)
+            return translated(partial(self._send, request, request.body, sending), whom)
         with request.body.open() as blocks:
             sized = SizedBlocks(request.body.size, blocks)
             try:
-                return translated(partial(self._send, request, sized or b""), whom)
+                return translated(partial(self._send, request, sized or b"", sending), whom)
             except HarborsyncError:
                 sized.raise_own_failure()
                 raise
 
-    def _send(self, request: Request, body: SizedBlocks | bytes | None) -> requests.Response:
+    def _send(
+        self, request: Request, body: SizedBlocks | bytes | None, sending: _Sending
+    ) -> requests.Response:
         url = str(request.url)
         fields = {**self._lines.hop_headers(request.url.origin), **request.headers}
         wanted = requests.Request(request.method, url, headers=fields, data=body)
@@ -136,12 +151,12 @@ class BroadPath:
         if "Transfer-Encoding" in prepared.headers:
             msg = "a body without a length must not be sent"
             raise AssertionError(msg)
-        token = _TARGET.set(self._lines.request_target(request.url))
+        timeout = (self._idle_timeout, request.patience)
+        token = _SENDING.set(sending)
         try:
-            timeout = (self._idle_timeout, request.patience)
             return self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout)
         finally:
-            _TARGET.reset(token)
+            _SENDING.reset(token)
 
     def _reply(self, request: Request, response: requests.Response) -> Reply:
         raw = response.raw
@@ -235,22 +250,33 @@ class _Adapter(HTTPAdapter):
         return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
 
 
+class _Telling(HTTPConnection):
+    """A connection that follows :class:`_Sending`."""
+
+    _was_used = False
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Begin a request with the target we want."""
+        sending = _SENDING.get()
+        sending.on_used_connection, self._was_used = self._was_used, True
+        super().putrequest(method, sending.target, *args, **kwargs)
+
+    def close(self) -> None:
+        """Close; what is opened next is fresh."""
+        self._was_used = False
+        super().close()
+
+
 def _pool_classes(lines: Lines) -> dict[str, type[HTTPConnectionPool]]:
     """Return urllib3's pools with connections that open their sockets through ``lines``."""
 
-    class Plain(HTTPConnection):
+    class Plain(_Telling, HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return lines.open(Origin("http", self.host.lower(), self.port))
 
-        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-            super().putrequest(method, _TARGET.get(url), *args, **kwargs)
-
-    class Tls(HTTPSConnection):
+    class Tls(_Telling, HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return lines.open(Origin("https", self.host.lower(), self.port))
-
-        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-            super().putrequest(method, _TARGET.get(url), *args, **kwargs)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

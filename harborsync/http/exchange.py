@@ -108,7 +108,13 @@ class Reply:
             self.close()
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the body as it comes over the wire, in blocks of ``size`` bytes."""
+        """Yield the body as it comes over the wire, in blocks of ``size`` bytes.
+
+        After :meth:`finish` it is what that has read.
+        """
+        if self._body is not None:
+            yield self._body
+            return
         while block := self._read(size):
             yield block
         self._let_go(reusable=True)

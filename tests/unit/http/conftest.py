@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import trustme
 
-from harborsync.credentials.base import Credential
 from harborsync.endpoint import Endpoint
 from harborsync.http.session import open_transport
 from harborsync.provider import OpenContext
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harborsync.credentials.base import Credential
     from harborsync.http.wire import Transport
 
 
@@ -30,7 +30,9 @@ class Serve(Protocol):
 
     def __call__(
         self, script: Callable[[Heard], Said | None], *, tls: ssl.SSLContext | None = None
-    ) -> ScriptedServer: ...
+    ) -> ScriptedServer:
+        """Do so."""
+        ...
 
 
 class OpenTo(Protocol):
@@ -43,7 +45,9 @@ class OpenTo(Protocol):
         *,
         login: Credential | None = None,
         **more: Any,
-    ) -> Transport: ...
+    ) -> Transport:
+        """Do so."""
+        ...
 
 
 class OneLogin:

@@ -85,4 +85,4 @@ def test_a_used_up_quota_is_a_pause_if_its_end_is_told(
     headers: dict[str, str], pause: float | None
 ) -> None:
     """The end is a number of seconds, or a moment since 1970."""
-    assert quota_pause(_answer(**headers), FakeClock().now()) == pause
+    assert quota_pause(_answer(200, **headers), FakeClock().now()) == pause

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from harborsync.endpoint import Endpoint
 from harborsync.filters import EVERYTHING
 from harborsync.naming import Naming
@@ -68,7 +70,7 @@ def copy(
         ReplicationFailed: It did not arrive; the error has the report.
     """
     here, origin = parse_location(source)
-    there, target = parse_location(destination)
+    there, target = _parse_destination(destination)
     rule = _rule(here, there, target, wishes)
     with Replicator(
         [rule], credentials=credentials, listeners=listeners, clock=clock
@@ -95,6 +97,12 @@ def parse_location(text: str) -> tuple[Endpoint, ArtifactRef]:
         return Endpoint.parse(f"{scheme}{host}{options}"), ArtifactRef.parse(name)
     named = Reference.parse_familiar(text)
     return Endpoint.parse(named.host), named.artifact
+
+
+def _parse_destination(text: str) -> tuple[Endpoint, ArtifactRef]:
+    """Read where an artifact goes; a familiar name without a tag does not mean ``latest`` here."""
+    endpoint, named = parse_location(text)
+    return endpoint, named if text.endswith(f":{named.tag}") else attrs.evolve(named, tag=None)
 
 
 def _rule(

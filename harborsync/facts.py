@@ -23,7 +23,8 @@ from harborsync.content import (
     Manifest,
     Platform,
 )
-from harborsync.errors import IntegrityError
+from harborsync.errors import IntegrityError, InvalidManifest
+from harborsync.graph import MAX_NESTING
 from harborsync.mapping import from_mapping, to_mapping
 from harborsync.reference import Digest
 
@@ -37,6 +38,7 @@ _IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _MAX_CONFIG: Final = 8 * 2**20  # OCI-9.7
 _HEAD_FACTS: Final = frozenset({"digest", "media_type"})
 _REMEMBERED: Final = "facts"
+_CREATED: Final = "org.opencontainers.image.created"
 
 # Artifact types by what people call them; others stay as they are.
 _KINDS: Final = (
@@ -90,7 +92,7 @@ def _digest_facts(source: SourceRepository, artifact: Artifact, state: State) ->
     if digest is None:
         return {}
     remembered = state.fact(digest, _REMEMBERED)
-    facts = _Facts.from_text(remembered) if remembered else _read(source, digest)
+    facts = _Facts.from_text(remembered) if remembered else _Reading(source).facts(digest)
     if not remembered:
         state.remember_fact(digest, _REMEMBERED, facts.to_text())
     return attrs.asdict(facts, recurse=False)
@@ -114,36 +116,48 @@ class _Facts:
         return from_mapping(cls, json.loads(text))
 
 
-def _read(source: SourceRepository, digest: Digest) -> _Facts:
-    manifest = source.manifest(digest)
-    if manifest.is_index:
-        return _of_index(source, manifest)
-    config = _config(source, manifest)
-    return _Facts(
-        created_at=_created(config.get("created") or manifest.annotations.get(_CREATED)),
-        annotations=tuple(sorted(manifest.annotations.items())),
-        platforms=_platform_of(config),
-        size=manifest.size + sum(blob.size for blob in manifest.blobs),
-        kind=kind_of(manifest),
-    )
+class _Reading:
+    """Reads manifests and configurations, each once however many indexes list them."""
 
+    def __init__(self, source: SourceRepository) -> None:
+        self._source = source
+        self._done: dict[Digest, _Facts] = {}
 
-_CREATED: Final = "org.opencontainers.image.created"
+    def facts(self, digest: Digest, nesting: int = 0) -> _Facts:
+        if nesting > MAX_NESTING:
+            msg = f"indexes in {self._source.name} are nested deeper than {MAX_NESTING}"
+            raise InvalidManifest(msg)
+        if digest not in self._done:
+            manifest = self._source.manifest(digest)
+            self._done[digest] = self._of(manifest, nesting)
+        return self._done[digest]
 
+    def _of(self, manifest: Manifest, nesting: int) -> _Facts:
+        return self._of_index(manifest, nesting) if manifest.is_index else self._of_image(manifest)
 
-def _of_index(source: SourceRepository, index: Manifest) -> _Facts:
-    real = [entry for entry in index.manifests if entry.attests is None]
-    children = [_read(source, entry.digest) for entry in real]
-    declared = _created(index.annotations.get(_CREATED))
-    times = [child.created_at for child in children if child.created_at is not None]
-    return _Facts(
-        created_at=declared or max(times, default=None),
-        annotations=tuple(sorted(index.annotations.items())),
-        platforms=frozenset(p for child in children for p in child.platforms)
-        | frozenset(entry.platform for entry in real if entry.platform is not None),
-        size=index.size + sum(child.size for child in children),
-        kind=children[0].kind if children else kind_of(index),
-    )
+    def _of_image(self, manifest: Manifest) -> _Facts:
+        config = _config(self._source, manifest)
+        return _Facts(
+            created_at=_created(config.get("created") or manifest.annotations.get(_CREATED)),
+            annotations=tuple(sorted(manifest.annotations.items())),
+            platforms=_platform_of(config),
+            size=manifest.size + sum(blob.size for blob in manifest.blobs),
+            kind=kind_of(manifest),
+        )
+
+    def _of_index(self, index: Manifest, nesting: int) -> _Facts:
+        real = [entry for entry in index.manifests if entry.attests is None and entry.is_manifest]
+        children = [self.facts(entry.digest, nesting + 1) for entry in real]
+        declared = _created(index.annotations.get(_CREATED))
+        times = [child.created_at for child in children if child.created_at is not None]
+        return _Facts(
+            created_at=declared or max(times, default=None),
+            annotations=tuple(sorted(index.annotations.items())),
+            platforms=frozenset(p for child in children for p in child.platforms)
+            | frozenset(entry.platform for entry in real if entry.platform is not None),
+            size=index.size + sum(child.size for child in children),
+            kind=children[0].kind if children else kind_of(index),
+        )
 
 
 def kind_of(manifest: Manifest) -> str:
@@ -178,9 +192,9 @@ def _config(source: SourceRepository, manifest: Manifest) -> dict[str, Any]:
 def _created(text: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return None if found is None or found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if found is None or found.tzinfo is None else found.astimezone(UTC)
 
 
 def _platform_of(config: dict[str, Any]) -> frozenset[Platform]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 import attrs
 
@@ -133,13 +133,21 @@ def _repositories(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(check_repository(name) for name in value)
 
 
-def _platforms(value: Iterable[Platform | str]) -> tuple[Platform, ...]:
+def _platforms(value: Platform | str | Iterable[Platform | str]) -> tuple[Platform, ...]:
+    if isinstance(value, Platform | str):
+        value = (value,)
     found = (p if isinstance(p, Platform) else Platform.parse(p) for p in value)
     return tuple(sorted(set(found)))
 
 
 def _texts(value: Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _is_missing(_: object, __: object, value: str) -> None:
+    if value not in get_args(Missing):
+        msg = f"{value!r} is none of {', '.join(get_args(Missing))}"
+        raise InvalidValue(msg)
 
 
 @attrs.frozen(kw_only=True)
@@ -179,7 +187,7 @@ class ReplicationRule:
     naming: Naming = attrs.field(factory=Naming, converter=_naming)
     on_conflict: OnConflict | Rename = attrs.field(default=OnConflict.FAIL, converter=_on_conflict)
     on_moved: OnMoved = attrs.field(default=OnMoved.PINNED, converter=_on_moved)
-    missing: Missing = "fail"
+    missing: Missing = attrs.field(default="fail", validator=_is_missing)
     platforms: tuple[Platform, ...] = attrs.field(default=(), converter=_platforms)
     subset: Subset | None = attrs.field(default=None, converter=_subset)
     foreign: Foreign = attrs.field(default=Foreign.SKIP, converter=_foreign)

@@ -33,6 +33,11 @@ class Scope:
     repositories: frozenset[str] | None = None
     tags: frozenset[str] | None = None
 
+    def covers(self, repository: str, tag: str | None) -> bool:
+        """Tell whether a tag of a repository is in here."""
+        in_repository = self.repositories is None or repository in self.repositories
+        return in_repository and (self.tags is None or tag in self.tags)
+
 
 EVERYWHERE: Final = Scope()
 
@@ -43,15 +48,25 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     Raises:
         ConfigurationError: The rule cannot work as it is written.
     """
+    looked_at = _looked_at(scope, rule.keep)
     try:
-        repositories = _repositories(planning, rule, scope)
+        repositories = _repositories(planning, rule, looked_at)
     except ConfigurationError:
         raise
     except HarborsyncError as error:
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
-    chosen = planning.collect(rule, repositories, partial(_choose, planning, scope))
-    return chosen if rule.keep is None else _kept(planning, rule, rule.keep, chosen)
+    chosen = planning.collect(rule, repositories, partial(_choose, planning, looked_at))
+    if rule.keep is not None:
+        chosen = _kept(planning, rule, rule.keep, chosen)
+    return [each for each in chosen if scope.covers(each.repository, each.tag)]
+
+
+def _looked_at(scope: Scope, keep: Keep | None) -> Scope:
+    """Return what must be seen to choose within ``scope``: the newest are so among others."""
+    if keep is None:
+        return scope
+    return EVERYWHERE if keep.per == "everything" else attrs.evolve(scope, tags=None)
 
 
 def _kept(

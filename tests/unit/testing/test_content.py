@@ -74,7 +74,8 @@ def test_layers_are_tars_and_match_the_config() -> None:
     for layer, diff_id in zip(image.blobs[1:], config["rootfs"]["diff_ids"], strict=True):
         plain = gzip.decompress(layer.content)
         assert str(Digest.of(plain)) == diff_id
-        assert [m.size for m in tarfile.open(fileobj=BytesIO(plain))] == [5000]
+        with tarfile.open(fileobj=BytesIO(plain)) as archive:
+            assert [member.size for member in archive] == [5000]
 
 
 def test_an_index_knows_its_platforms_and_attestations() -> None:

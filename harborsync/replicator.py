@@ -34,6 +34,7 @@ from harborsync.errors import ConfigurationError
 from harborsync.events import Dispatcher, Listener, PlanReady, RunFinished, RunStarted
 from harborsync.failure import Failure
 from harborsync.gate import open_registry
+from harborsync.http.foreign import ForeignContent
 from harborsync.options import Options
 from harborsync.plan import Action, Plan, check_plan
 from harborsync.planner import make_plan, make_plan_for
@@ -247,6 +248,7 @@ class Replicator:
             clock=self._clock,
             cancel=cancel,
             emit=self._emit,
+            fetch_foreign=ForeignContent(self._context()).open,
         )
 
     def _warehouse_of(self, plan: Plan) -> Warehouse:

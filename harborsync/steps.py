@@ -22,11 +22,21 @@ from harborsync.errors import (
 )
 from harborsync.events import SILENT, Dispatcher, StepFinished, StepStarted
 from harborsync.failure import Failure
+from harborsync.graph import Foreign
 from harborsync.ledger import Ledger
 from harborsync.plan import Action, Step
 from harborsync.report import Outcome, StepResult
 from harborsync.rule import OnConflict, OnMoved, ReplicationRule
-from harborsync.transfer import Spread, Tally, Target, Tools, copy_graph
+from harborsync.transfer import (
+    FetchForeign,
+    FromRegistryOrUrls,
+    Spread,
+    Tally,
+    Target,
+    Tools,
+    copy_graph,
+    from_registry,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +62,7 @@ class Job:
         cancel: Stops everything.
         emit: Is told what happens.
         ledger: What is known to be where.
+        fetch_foreign: Fetches content that lies outside of registries.
     """
 
     rules: dict[str, ReplicationRule]
@@ -62,6 +73,7 @@ class Job:
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT
     ledger: Ledger = attrs.field(factory=Ledger)
+    fetch_foreign: FetchForeign | None = None
 
     def started(self, step: Step) -> None:
         """Tell the listeners that work on a step began."""
@@ -262,12 +274,14 @@ class _Attempt:
 
     def _tools(self) -> Tools:
         job = self._job
+        fetch = job.fetch_foreign if self._rule.foreign is Foreign.FETCH else None
         return Tools(
             ledger=job.ledger,
             cancel=job.cancel,
             clock=job.clock,
             emit=job.emit,
             spread=self._spread,
+            open_blob=from_registry if fetch is None else FromRegistryOrUrls(fetch),
         )
 
     def _look_back(self) -> None:

@@ -9,7 +9,7 @@ nothing of HTTP, rules or plans.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,7 @@ from harborsync.errors import (
     ContentMissing,
     HarborsyncError,
     IntegrityError,
+    NotFound,
     Side,
     VerificationError,
     on_side,
@@ -82,6 +83,39 @@ def from_registry(
 ) -> AbstractContextManager[Iterator[bytes]]:
     """Open a blob in the registry that lists it, and nowhere else."""
     return source.registry.open_blob(source.name, blob, offset)
+
+
+class FetchForeign(Protocol):
+    """Fetches a blob from the URLs its descriptor names, from an offset."""
+
+    def __call__(self, blob: Descriptor, offset: int, /) -> AbstractContextManager[Iterator[bytes]]:
+        """Open the blob's bytes from ``offset``."""
+        ...
+
+
+@attrs.frozen
+class FromRegistryOrUrls:
+    """Opens a blob in the registry that lists it, else at its URLs (OCI-3.19, 3.20).
+
+    Attributes:
+        fetch: Fetches from URLs.
+    """
+
+    fetch: FetchForeign
+
+    @contextmanager
+    def __call__(
+        self, source: SourceRepository, blob: Descriptor, offset: int, /
+    ) -> Iterator[Iterator[bytes]]:
+        """Open the blob's bytes from ``offset``."""
+        with ExitStack() as stack:
+            try:
+                blocks = stack.enter_context(from_registry(source, blob, offset))
+            except NotFound:
+                if not blob.urls:
+                    raise
+                blocks = stack.enter_context(self.fetch(blob, offset))
+            yield blocks
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from harborsync.clock import SystemClock
 from harborsync.credentials import default_credentials
 from harborsync.engine import Engine
 from harborsync.gate import open_registry
+from harborsync.http.foreign import ForeignContent
 from harborsync.provider import OpenContext
 from harborsync.steps import Job
 from harborsync.warehouse import Registries, Warehouse
@@ -64,6 +65,7 @@ def run_batch(batch: Batch) -> tuple[StepResult, ...]:
         options=batch.options,
         clock=SystemClock(),
         cancel=context.cancel,
+        fetch_foreign=ForeignContent(context).open,
     )
     try:
         return tuple(engine.run(job, batch.steps))

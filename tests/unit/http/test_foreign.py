@@ -9,14 +9,17 @@ import pytest
 
 from harborsync.credentials import Credential, StaticCredentials
 from harborsync.errors import NotFound
+from harborsync.graph import ManifestCache, SourceRepository
 from harborsync.http.addresses import Zone
 from harborsync.http.foreign import ForeignContent
 from harborsync.provider import OpenContext
 from harborsync.reference import Digest
+from harborsync.registries.memory import MemoryRegistry
 from harborsync.retry import RetryPolicy
 from harborsync.secrets import Secret
 from harborsync.testing import LoopbackRegistry
-from harborsync.testing.content import random_blob
+from harborsync.testing.content import Blob, random_blob
+from harborsync.transfer import FromRegistryOrUrls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +101,22 @@ def test_what_is_nowhere_is_not_found_and_no_secret_is_told(
     assert "hunter2" not in str(caught.value)
     with pytest.raises(NotFound, match="names none"), foreign.open(attrs.evolve(blob, urls=())):
         pass
+
+
+def test_a_copy_fetches_foreign_layers_only_where_the_source_lacks_them(
+    blob_server: tuple[LoopbackRegistry, bytes, Descriptor],
+) -> None:
+    """With such a way to open blobs, the registry is asked first, then the URLs."""
+    server, content, blob = blob_server
+    registry = MemoryRegistry("source")
+    source = SourceRepository(registry, "a/b", ManifestCache())
+    opener = FromRegistryOrUrls(ForeignContent(OpenContext(retry=ONCE), zones=HERE).open)
+    with opener(source, blob, 0) as blocks:
+        assert b"".join(blocks) == content
+    with pytest.raises(NotFound), opener(source, attrs.evolve(blob, urls=()), 0):
+        pass
+    server.clear_log()
+    registry.put_blob("a/b", blob, Blob.of(content, blob.media_type).open)
+    with opener(source, blob, 10) as blocks:
+        assert b"".join(blocks) == content[10:]
+    assert not server.requests

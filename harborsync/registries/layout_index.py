@@ -86,7 +86,8 @@ class LayoutIndex:
             InvalidManifest: It is no index.
         """
         document = _document(raw) if raw else {}
-        listed = document.get("manifests") or []
+        listed = document.get("manifests")
+        listed = [] if listed is None else listed
         if not isinstance(listed, list):
             msg = "'manifests' in index.json is no list"
             raise InvalidManifest(msg)

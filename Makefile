@@ -41,7 +41,7 @@ demo: $(BASE) ## Replicate between two registries inside one process and show wh
 	$(RUN)/python -m harborsync demo
 
 bench: $(READY) ## Measure the workloads named in WORKLOADS
-	$(RUN)/python benchmarks/run.py --workloads $(WORKLOADS)
+	$(RUN)/python -m benchmarks.run --workloads $(WORKLOADS) $(BENCH)
 
 real-servers: ## Fetch docker-registry, skopeo, crane and the like into .real
 	.ci/real_servers.sh

@@ -98,10 +98,11 @@ def _corrupted(blocks: Iterable[bytes], place: int) -> Iterator[bytes]:
 
 
 def _dripped(blocks: Iterable[bytes], size: int, pause: float, clock: Clock) -> Iterator[bytes]:
-    for block in blocks:
-        for start in range(0, len(block), size):
-            yield block[start : start + size]
+    pieces = (block[at : at + size] for block in blocks for at in range(0, len(block), size))
+    for number, piece in enumerate(pieces):
+        if number:
             clock.sleep(pause)
+        yield piece
 
 
 def _cut(blocks: Iterable[bytes], count: int) -> Iterator[bytes]:
@@ -160,7 +161,7 @@ def stall(after: int = 0) -> Fault:
 
 
 def drip(size: int, pause: float) -> Fault:
-    """Send the body ``size`` bytes at a time with ``pause`` seconds after each."""
+    """Send the body ``size`` bytes at a time with ``pause`` seconds between."""
     return Fault(drip_bytes=size, drip_pause=pause)
 
 

@@ -14,7 +14,7 @@ import struct
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import attrs
 
@@ -291,10 +291,43 @@ def _stays(request: Request) -> bool:
 
 
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: f"{value.partition(' ')[0]} {MASK}" if name in _SECRET_HEADERS else value
-        for name, value in headers.items()
-    }
+    return {name: _masked_value(name, value) for name, value in headers.items()}
+
+
+def _masked_value(name: str, value: str) -> str:
+    if name not in _SECRET_HEADERS:
+        return value
+    scheme, blank, _ = value.partition(" ")
+    return f"{scheme} {MASK}" if blank and name != "cookie" else MASK
+
+
+class _Note:
+    """The line of a request in the access log, written once, before the client can look."""
+
+    def __init__(self, log: Callable[[LoggedRequest], None], request: Request) -> None:
+        self._log: Callable[[LoggedRequest], None] | None = log
+        self._request = request
+        self.status = 0
+        self.sent = 0
+
+    def write(self) -> None:
+        """Write the line, unless it is written."""
+        if self._log is None:
+            return
+        log, self._log = self._log, None
+        request = self._request
+        log(
+            LoggedRequest(
+                method=request.method,
+                path=request.path,
+                query=request.target.partition("?")[2],
+                status=self.status,
+                connection=request.connection,
+                headers=_masked(request.headers),
+                bytes_in=request.body.taken,
+                bytes_out=self.sent,
+            )
+        )
 
 
 class Connection:
@@ -319,7 +352,6 @@ class Connection:
         self._clock = clock
         self._secure = secure
         self._stream = cast("BufferedReader", sock.makefile("rb", _BUFFER))
-        self._sent = 0
 
     def serve(self) -> None:
         """Answer requests until one side hangs up."""
@@ -344,15 +376,15 @@ class Connection:
         request = self._read_request()
         if request is None:
             return False
-        status, self._sent = 0, 0
+        noted = _Note(self._log, request)
         try:
             fault = self._fault_for(request) or faults.NONE
             response = self._respond(request, fault)
-            status = response.status
+            noted.status = response.status
             last = not (_stays(request) and response.honest and request.body.drain())
-            self._send(request, response, fault, last=last)
+            self._send(request, response, fault, noted, last=last)
         finally:
-            self._note(request, status)
+            noted.write()
         return not last
 
     def _respond(self, request: Request, fault: Fault) -> Response:
@@ -368,41 +400,42 @@ class Connection:
             headers["Content-Length"] = str(max(0, response.size + fault.length_error))
         return attrs.evolve(response, headers=headers)
 
-    def _send(self, request: Request, response: Response, fault: Fault, *, last: bool) -> None:
+    def _send(
+        self, request: Request, response: Response, fault: Fault, noted: _Note, *, last: bool
+    ) -> None:
         if fault.lose_answer:
             raise Hangup(reset=fault.reset)
-        pending = _head(response, last=last)
-        if request.method != "HEAD" and response.size:
-            for block in fault.spoil(response.blocks(), self._clock):
-                self._socket.sendall(pending + (_chunk(block) if response.chunked else block))
-                pending = b""
-                self._sent += len(block)
-            pending += _LAST_CHUNK if response.chunked else b""
-        if pending:
-            self._socket.sendall(pending)
-        if request.method != "HEAD" and fault.stops_after is not None:
+        head = _head(response, last=last)
+        if request.method == "HEAD":
+            noted.write()
+            self._socket.sendall(head)
+        elif not response.size:
+            noted.write()
+            self._socket.sendall(head + _LAST_CHUNK if response.chunked else head)
+        else:
+            self._send_body(head, response, fault, noted)
             self._stop(fault)
+
+    def _send_body(self, head: bytes, response: Response, fault: Fault, noted: _Note) -> None:
+        """Send head and body; what the client may see is in the log before its last byte."""
+        size = response.size if fault.stops_after is None else fault.stops_after
+        for block in fault.spoil(response.blocks(), self._clock):
+            noted.sent += len(block)
+            if noted.sent >= size:
+                noted.write()
+            data = head + (_chunk(block) if response.chunked and block else block)
+            self._socket.sendall(data)
+            head = b""
+        if response.chunked and fault.stops_after is None:
+            self._socket.sendall(_LAST_CHUNK)
 
     def _stop(self, fault: Fault) -> None:
         """End an answer before its end, now or when the client has lost patience."""
+        if fault.stops_after is None:
+            return
         if fault.stall_after is not None:
             self._stream.read(1)
         raise Hangup(reset=fault.reset)
-
-    def _note(self, request: Request, status: int) -> None:
-        split = urlsplit(request.target)
-        self._log(
-            LoggedRequest(
-                method=request.method,
-                path=unquote(split.path),
-                query=split.query,
-                status=status,
-                connection=self._number,
-                headers=_masked(request.headers),
-                bytes_in=request.body.taken,
-                bytes_out=self._sent,
-            )
-        )
 
     def _read_request(self) -> Request | None:
         line = self._stream.readline(_LONGEST_LINE)

@@ -126,7 +126,11 @@ def _time_text(value: datetime) -> str:
 
 
 def _time(value: object) -> datetime:
-    found = datetime.fromisoformat(_text(value))
+    try:
+        found = datetime.fromisoformat(_text(value))
+    except ValueError as error:
+        msg = f"{value!r} is no time"
+        raise TypeError(msg) from error
     if found.tzinfo is None:
         msg = f"{value!r} has no time zone"
         raise TypeError(msg)

@@ -190,9 +190,10 @@ def test_docker_registry_deletes_no_tag_and_keeps_its_digest(docker_registry: An
     real = docker_registry()
     with _opened(real) as registry:
         digest = random_image(7).push_to(registry, R, "v1")
-        assert registry.abilities.deletes_tags is not None
+        deletes = registry.abilities.deletes_tags
+        assert deletes is not None
         with pytest.raises(HarborsyncError, match="without deleting what it points to"):
-            registry.abilities.deletes_tags.delete_tag(R, Tag("v1"))
+            deletes.delete_tag(R, Tag("v1"))
         assert registry.abilities.deletes_tags is None
         assert registry.resolve(R, digest) is not None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import attrs
 
@@ -68,6 +68,15 @@ class CredentialSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A source that keeps answers, and can be told that one was refused."""
+
+    def forget(self, host: str) -> None:
+        """Drop what is kept for ``host``, so that it is fetched anew."""
+        ...
+
+
 class Anonymous:
     """Knows that no login is wanted, and says so by None."""
 
@@ -89,6 +98,12 @@ class Chain:
             if found is not None:
                 return found
         return None
+
+    def forget(self, host: str) -> None:
+        """Let every source that keeps answers drop the one for ``host``."""
+        for source in self._sources:
+            if isinstance(source, Forgetful):
+                source.forget(host)
 
 
 class Refreshing:

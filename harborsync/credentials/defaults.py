@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harborsync.credentials.base import Chain, Credential, CredentialSource
+from harborsync.credentials.base import Chain, Credential, CredentialSource, Forgetful
 from harborsync.credentials.docker_config import DockerConfig
 from harborsync.credentials.env import EnvironmentCredentials, variable_prefix
 from harborsync.credentials.hosts import canonical_host
@@ -71,6 +71,11 @@ class Named:
                 msg, hint=f"set {prefix}USERNAME and {prefix}PASSWORD, or hand the login over"
             )
         return found
+
+    def forget(self, host: str) -> None:
+        """Have the named login fetched anew, if ``host`` is the one it is for."""
+        if canonical_host(host) == self._host and isinstance(self._source, Forgetful):
+            self._source.forget(self._name)
 
 
 def explain(source: CredentialSource, host: str, repository: str = "") -> str:

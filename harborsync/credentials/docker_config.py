@@ -72,6 +72,10 @@ class DockerConfig:
                 return found
         return None
 
+    def forget(self, host: str) -> None:
+        """Ask the helpers again next time, because the registry refused what is held."""
+        self._helpers.forget(host)
+
     def _paths(self) -> Iterator[Path]:
         if self._path is not None:
             yield self._path
@@ -200,6 +204,11 @@ class _Helpers:
                 login = self._run(name, host)
                 self._held[name, host] = (self._clock.monotonic() + HELPER_KEEP, login)
             return login
+
+    def forget(self, host: str) -> None:
+        """Drop what any helper said about ``host``."""
+        with self._lock:
+            self._held = {key: held for key, held in self._held.items() if key[1] != host}
 
     def _run(self, name: str, host: str) -> Credential | None:
         if not _HELPER_NAME.fullmatch(name):

@@ -13,6 +13,7 @@ import harborsync.credentials
 from harborsync import Secret
 from harborsync.credentials import (
     Anonymous,
+    CallableCredentials,
     Credential,
     Named,
     StaticCredentials,
@@ -58,6 +59,20 @@ def test_a_named_login_is_for_one_host_only() -> None:
     source = Named(StaticCredentials({"prod": ROBOT}), "prod", host="r.example")
     assert source.get("r.example") == ROBOT
     assert source.get("realm.example") is None
+
+
+def test_a_refused_login_is_fetched_anew_wherever_it_came_from() -> None:
+    """Chains and names pass it on to whoever keeps the answer."""
+    answers = iter([ROBOT, None, ROBOT])
+    kept = CallableCredentials(lambda _: next(answers))
+    source = Named(default_credentials(kept, environ={}), "prod", host="r.example")
+    assert source.get("r.example") == ROBOT
+    source.forget("other.example")
+    assert source.get("r.example") == ROBOT
+    source.forget("r.example")
+    with pytest.raises(NoCredentials):
+        source.get("r.example")
+    Named(Anonymous(), "prod", host="r.example").forget("r.example")
 
 
 def test_a_name_nobody_knows_is_an_error_with_the_remedy() -> None:

@@ -221,7 +221,7 @@ def test_a_helper_whose_name_leads_elsewhere_is_not_run(home: Home, name: str) -
 
 
 def test_a_helper_is_asked_again_after_a_while_only(home: Home) -> None:
-    """Its answers are good for five minutes."""
+    """Its answers are good for five minutes, or until the registry refuses one."""
     log = home.path / "log"
     home.program("docker-credential-store", f"open({str(log)!r}, 'a').write('x')\n{ANSWER}")
     home.write(CONFIG, {"credsStore": "store"})
@@ -233,3 +233,9 @@ def test_a_helper_is_asked_again_after_a_while_only(home: Home) -> None:
     clock.advance(300)
     source.get("r.example")
     assert log.read_text() == "xx"
+    source.forget("other.example")
+    source.get("r.example")
+    assert log.read_text() == "xx"
+    source.forget("r.example")
+    source.get("r.example")
+    assert log.read_text() == "xxx"

@@ -111,8 +111,12 @@ class TestAuthority:
         return files
 
     def _sign(self, builder: CertificateBuilder, path: Path) -> None:
+        from cryptography import x509  # noqa: PLC0415 - heavy
         from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - heavy
 
+        # From Python 3.13 on, a certificate that does not name its issuer's key is refused.
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -142,6 +146,7 @@ def _builder(subject: Name, issuer: Name, key: EllipticCurvePrivateKey) -> Certi
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
         .not_valid_after(now + _LIFE)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

@@ -142,8 +142,9 @@ class ArchiveStore:
         """Return what the archive holds, found out once, or None if there is no archive."""
         with self._lock:
             if self._read is None:
-                with suppress(NotFound), disk_errors(self.path):
-                    self._read = _contents_of(self.path, docker=self._docker)
+                with disk_errors(self.path):
+                    if self.path.exists():
+                        self._read = _contents_of(self.path, docker=self._docker)
             return self._read
 
     # --- what waits to be written -------------------------------------------------------

@@ -30,7 +30,6 @@ class Listener:
         self._lock = threading.Lock()
         self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-        self._closing = False
         self.accepted = 0  # read from outside: connections taken since the start
         self._thread = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
         self._thread.start()
@@ -42,7 +41,6 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening and end every connection; waits until all threads are gone."""
-        self._closing = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
@@ -56,18 +54,20 @@ class Listener:
             thread.join()
 
     def _accept(self) -> None:
-        while not self._closing:
+        while True:
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                # The handshake is the first read, in the thread of the connection.
-                connection = self._tls.wrap_socket(
-                    connection, server_side=True, do_handshake_on_connect=False
-                )
-            self._start(connection)
+                return  # closed
+            with suppress(OSError):  # a client that is gone already is no reason to stop
+                self._start(self._prepared(connection))
+
+    def _prepared(self, connection: socket.socket) -> socket.socket:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is None:
+            return connection
+        # The handshake is the first read, in the thread of the connection.
+        return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def _start(self, connection: socket.socket) -> None:
         with self._lock:

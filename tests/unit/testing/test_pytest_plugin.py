@@ -1,56 +1,47 @@
-"""The fixtures that are shipped."""
+"""The fixtures that are shipped, used as their users do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pytest
-
-pytest_plugins = ["pytester"]
-
-_TESTS = """
-import http.client
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from harborsync.testing import LoopbackQuirks
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def ping(server):
-    connection = http.client.HTTPConnection(server.host)
-    connection.request("GET", "/v2/")
-    status = connection.getresponse().status
-    connection.close()
-    return status
+    from harborsync.testing import FakeClock, LoopbackRegistry, TestAuthority
 
-
-def test_one(harborsync_registry):
-    assert ping(harborsync_registry) == 200
+pytest_plugins = ["harborsync.testing.pytest_plugin"]
 
 
-def test_two(harborsync_two_registries):
+def test_a_registry_is_there(harborsync_registry: LoopbackRegistry, talk: Any) -> None:
+    """It is empty and answers."""
+    assert talk(harborsync_registry)("GET", "/v2/_catalog").json == {"repositories": []}
+
+
+def test_two_registries_are_there(
+    harborsync_two_registries: tuple[LoopbackRegistry, LoopbackRegistry], talk: Any
+) -> None:
+    """They are apart from each other."""
     source, destination = harborsync_two_registries
-    assert source.host != destination.host
-    assert ping(source) == ping(destination) == 200
+    digest = talk(source).push_blob("a", b"x")
+    assert talk(destination)("HEAD", f"/v2/a/blobs/{digest}").status == 404
 
 
-def test_more(harborsync_make_registry, harborsync_clock):
-    quirks = LoopbackQuirks(heads=False)
-    assert ping(harborsync_make_registry(quirks=quirks, clock=harborsync_clock)) == 200
-    harborsync_clock.sleep(5)
-    assert harborsync_clock.slept == (5,)
+def test_more_registries_can_be_made(
+    harborsync_make_registry: Callable[..., LoopbackRegistry],
+    harborsync_clock: FakeClock,
+    talk: Any,
+) -> None:
+    """The function takes the arguments of the class."""
+    server = harborsync_make_registry(quirks=LoopbackQuirks(heads=False), clock=harborsync_clock)
+    assert talk(server)("HEAD", "/v2/").status == 405
 
 
-def test_tls(harborsync_make_registry, harborsync_authority):
+def test_an_authority_is_there(
+    harborsync_make_registry: Callable[..., LoopbackRegistry],
+    harborsync_authority: TestAuthority,
+) -> None:
+    """It makes registries speak TLS."""
     server = harborsync_make_registry(tls=harborsync_authority)
-    assert server.endpoint.options["ca"].endswith("ca.pem")
-"""
-
-
-def test_every_fixture_works_in_a_test_of_its_user(pytester: pytest.Pytester) -> None:
-    """A test file that knows nothing but their names passes, with warnings as errors."""
-    pytester.makepyfile(_TESTS)
-    options = ["-p", "harborsync.testing.pytest_plugin", "-W", "error", "-p", "no:cacheprovider"]
-    # In a process of its own: compiled modules do not bear to be imported and forgotten.
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=4)
+    assert server.endpoint.options == {"ca": str(harborsync_authority.ca_file)}

@@ -252,3 +252,10 @@ class TestQuirks:
         answer = client("GET", "/token", Authorization=ANN).json
         assert "expires_in" not in answer
         assert answer["issued_at"] == "2026-01-01T01:00:00+00:00"
+
+
+def test_a_basic_login_that_is_no_text_is_refused(make: Any, talk: Any) -> None:
+    """Bytes that are no UTF-8 are nobody's login."""
+    client = talk(make(auth=BasicAuth(USERS)))
+    login = "Basic " + base64.b64encode(b"\xff\xff:x").decode()
+    assert client("GET", "/v2/", Authorization=login).status == 401

@@ -40,6 +40,9 @@ def from_mapping(kind: type[_T], data: object) -> _T:
     from cattrs import transform_error  # noqa: PLC0415 - 100 ms that only readers pay
     from cattrs.errors import BaseValidationError  # noqa: PLC0415
 
+    if not isinstance(data, dict):
+        msg = f"what should be a {kind.__name__} has no keys"
+        raise ConfigurationError(msg)
     try:
         return _converter().structure(data, kind)
     except BaseValidationError as error:

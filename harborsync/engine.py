@@ -1,9 +1,9 @@
 """Runs steps in one process: long-lived threads, one ledger, one order of importance.
 
-Three kinds of threads do three kinds of work, and no thread ever waits for work of its own
-kind: *askers* send the small requests of planning, *walkers* each bring one artifact over, and
-*carriers* move the blobs the walkers wait for. They are started when first needed and live as
-long as the engine.
+Each kind of thread does one kind of work, and no thread ever waits for work of its own kind:
+*askers* send the small requests of planning, *walkers* each bring one artifact over, *branches*
+help a walker whose artifact goes to several registries, and *carriers* move the blobs they wait
+for. All are started when first needed and live as long as the engine.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
-from harborsync.steps import attempt
+from harborsync.fanout import Sharing
+from harborsync.steps import attempt, blob_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
+# More would be idle: a walker's further destinations mostly wait for bytes to share.
+_MOST_BRANCHES = 64
 # How many steps of one artifact a walker takes at once; they share what the first one brought.
 _BATCH = 16
 
@@ -43,6 +46,7 @@ class Engine:
         self._options = options
         self._lock = threading.Lock()
         self._waiting = 0
+        self._lanes: list[ThreadPoolExecutor] = []
 
     # --- threads -------------------------------------------------------------------------
 
@@ -55,13 +59,23 @@ class Engine:
         return ThreadPoolExecutor(self._options.artifacts_at_once, "harborsync-walk")
 
     @cached_property
-    def _carriers(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._options.blobs_at_once, "harborsync-carry")
+    def _branches(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_MOST_BRANCHES, "harborsync-branch")
+
+    def _carriers(self, lane: int) -> ThreadPoolExecutor:
+        """Return the carriers of a lane; destinations that share a read have one each."""
+        with self._lock:
+            while len(self._lanes) <= lane:
+                name = f"harborsync-carry-{len(self._lanes)}"
+                self._lanes.append(ThreadPoolExecutor(self._options.blobs_at_once, name))
+            return self._lanes[lane]
 
     def close(self) -> None:
         """End all threads; may be called again."""
-        for name in ("_askers", "_walkers", "_carriers"):
-            pool = self.__dict__.pop(name, None)
+        pools = [self.__dict__.pop(name, None) for name in ("_askers", "_walkers", "_branches")]
+        with self._lock:
+            lanes, self._lanes = self._lanes, []
+        for pool in (*pools, *lanes):
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -118,16 +132,39 @@ class Engine:
     def _walk(self, job: Job, group: Sequence[tuple[int, Step]]) -> dict[int, StepResult]:
         with self._lock:
             self._waiting -= 1
-        return {place: attempt(job, step, self._spread) for place, step in group}
+        ways = _ways(job, group)
+        if len(ways) == 1:
+            spread = partial(self._spread, 0)
+            return {place: attempt(job, step, spread) for place, step in group}
+        plain = blob_source(job, job.rules[group[0][1].rule])
+        sharing = Sharing(plain, len(ways), clock=job.clock)
+        work = partial(self._branch, job, sharing)
+        others = [self._branches.submit(work, lane, way) for lane, way in enumerate(ways) if lane]
+        results = work(0, ways[0])
+        for other in others:
+            results |= other.result()
+        return results
 
-    def _spread(self, work: Callable[[Descriptor], None], blobs: Sequence[Descriptor]) -> None:
+    def _branch(
+        self, job: Job, sharing: Sharing, lane: int, way: Sequence[tuple[int, Step]]
+    ) -> dict[int, StepResult]:
+        """Bring an artifact to one of several registries, reading its blobs with the others."""
+        spread, blobs = partial(self._spread, lane), sharing.member(lane)
+        try:
+            return {place: attempt(job, step, spread, blobs) for place, step in way}
+        finally:
+            sharing.leave(lane)
+
+    def _spread(
+        self, lane: int, work: Callable[[Descriptor], None], blobs: Sequence[Descriptor]
+    ) -> None:
         """Do ``work`` for every blob: here while others wait and it is little, else by carriers."""
         is_little = sum(blob.size for blob in blobs) <= self._options.small_artifact
         if len(blobs) < 2 or (is_little and self._waiting):  # noqa: PLR2004 - one needs no help
             for blob in blobs:
                 work(blob)
             return
-        futures = [self._carriers.submit(work, blob) for blob in blobs]
+        futures = [self._carriers(lane).submit(work, blob) for blob in blobs]
         done, pending = wait(futures, return_when="FIRST_EXCEPTION")
         for future in pending:
             future.cancel()
@@ -148,6 +185,20 @@ def _grouped(steps: Sequence[Step]) -> Iterator[Sequence[tuple[int, Step]]]:
         group.append((place, step))
     if group:
         yield group
+
+
+def _ways(job: Job, group: Sequence[tuple[int, Step]]) -> list[list[tuple[int, Step]]]:
+    """Split a group by the registry it goes to; there one repository's copy serves the others."""
+    ways: dict[str, list[tuple[int, Step]]] = {}
+    for place, step in group:
+        way = job.warehouse.registry(step.to).identity if step.writes else ""
+        ways.setdefault(way, []).append((place, step))
+    idle = ways.pop("", [])
+    if not ways:
+        return [idle]
+    found = list(ways.values())
+    found[0] = [*idle, *found[0]]
+    return found
 
 
 def _origin(step: Step) -> tuple[str, str, str]:

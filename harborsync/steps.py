@@ -28,14 +28,15 @@ from harborsync.plan import Action, Step
 from harborsync.report import Outcome, StepResult
 from harborsync.rule import OnConflict, OnMoved, ReplicationRule
 from harborsync.transfer import (
+    BlobSource,
     FetchForeign,
+    FromRegistry,
     FromRegistryOrUrls,
     Spread,
     Tally,
     Target,
     Tools,
     copy_graph,
-    from_registry,
 )
 
 if TYPE_CHECKING:
@@ -109,11 +110,26 @@ def finished_event(result: StepResult) -> StepFinished:
     )
 
 
-def attempt(job: Job, step: Step, spread: Spread) -> StepResult:
-    """Do what a step says; never raises for what can go wrong with one artifact."""
+def blob_source(job: Job, rule: ReplicationRule) -> BlobSource:
+    """Return where a rule's blobs are read from."""
+    if rule.foreign is Foreign.FETCH and job.fetch_foreign is not None:
+        return FromRegistryOrUrls(job.fetch_foreign)
+    return FromRegistry()
+
+
+def attempt(job: Job, step: Step, spread: Spread, blobs: BlobSource | None = None) -> StepResult:
+    """Do what a step says; never raises for what can go wrong with one artifact.
+
+    Args:
+        job: What all steps share.
+        step: What to do.
+        spread: Runs the blobs of the artifact.
+        blobs: Where blobs are read from, if together with other destinations.
+    """
     started = job.clock.monotonic()
     job.started(step)
-    result = _outcome(_Attempt(job, step, spread))
+    blobs = blobs or blob_source(job, job.rules[step.rule])
+    result = _outcome(_Attempt(job, step, spread, blobs))
     result = attrs.evolve(result, seconds=job.clock.monotonic() - started, at=job.clock.now())
     job.finished(result)
     return result
@@ -133,10 +149,11 @@ def _outcome(one: _Attempt) -> StepResult:
 class _Attempt:
     """One step being done."""
 
-    def __init__(self, job: Job, step: Step, spread: Spread) -> None:
+    def __init__(self, job: Job, step: Step, spread: Spread, blobs: BlobSource) -> None:
         self._job = job
         self._step = step
         self._spread = spread
+        self._blobs = blobs
         self._rule = job.rules[step.rule]
         self._tally = Tally()
 
@@ -274,14 +291,13 @@ class _Attempt:
 
     def _tools(self) -> Tools:
         job = self._job
-        fetch = job.fetch_foreign if self._rule.foreign is Foreign.FETCH else None
         return Tools(
             ledger=job.ledger,
             cancel=job.cancel,
             clock=job.clock,
             emit=job.emit,
             spread=self._spread,
-            open_blob=from_registry if fetch is None else FromRegistryOrUrls(fetch),
+            blobs=self._blobs,
         )
 
     def _look_back(self) -> None:

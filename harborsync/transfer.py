@@ -68,21 +68,31 @@ def unmetered(count: int, /) -> None:
     """Let ``count`` bytes pass."""
 
 
-class OpenBlob(Protocol):
-    """Opens a blob of a source repository from an offset."""
+class BlobSource(Protocol):
+    """Where the blobs of a source repository are read from."""
 
-    def __call__(
+    def open(
         self, source: SourceRepository, blob: Descriptor, offset: int, /
     ) -> AbstractContextManager[Iterator[bytes]]:
         """Open the blob's bytes from ``offset``."""
         ...
 
+    def settled(self, blob: Descriptor, /) -> None:
+        """Note that the destination has the blob, or has given up on it."""
+        ...
 
-def from_registry(
-    source: SourceRepository, blob: Descriptor, offset: int, /
-) -> AbstractContextManager[Iterator[bytes]]:
-    """Open a blob in the registry that lists it, and nowhere else."""
-    return source.registry.open_blob(source.name, blob, offset)
+
+class FromRegistry:
+    """Reads blobs from the registry that lists them, and nowhere else."""
+
+    def open(
+        self, source: SourceRepository, blob: Descriptor, offset: int, /
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Open the blob's bytes from ``offset``."""
+        return source.registry.open_blob(source.name, blob, offset)
+
+    def settled(self, blob: Descriptor, /) -> None:
+        """Take no note."""
 
 
 class FetchForeign(Protocol):
@@ -95,7 +105,7 @@ class FetchForeign(Protocol):
 
 @attrs.frozen
 class FromRegistryOrUrls:
-    """Opens a blob in the registry that lists it, else at its URLs (OCI-3.19, 3.20).
+    """Reads blobs from the registry that lists them, else from their URLs (OCI-3.19, 3.20).
 
     Attributes:
         fetch: Fetches from URLs.
@@ -104,18 +114,21 @@ class FromRegistryOrUrls:
     fetch: FetchForeign
 
     @contextmanager
-    def __call__(
+    def open(
         self, source: SourceRepository, blob: Descriptor, offset: int, /
     ) -> Iterator[Iterator[bytes]]:
         """Open the blob's bytes from ``offset``."""
         with ExitStack() as stack:
             try:
-                blocks = stack.enter_context(from_registry(source, blob, offset))
+                blocks = stack.enter_context(source.registry.open_blob(source.name, blob, offset))
             except NotFound:
                 if not blob.urls:
                     raise
                 blocks = stack.enter_context(self.fetch(blob, offset))
             yield blocks
+
+    def settled(self, blob: Descriptor, /) -> None:
+        """Take no note."""
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +142,7 @@ class Tools:
         emit: Is told what happens.
         spread: Runs the blobs of one artifact.
         meter: Is called with the length of every block before it is passed on; may wait.
-        open_blob: Opens a blob at the source.
+        blobs: Where the source's blobs are read from.
     """
 
     ledger: Ledger = attrs.field(factory=Ledger)
@@ -138,7 +151,7 @@ class Tools:
     emit: Dispatcher = SILENT
     spread: Spread = one_by_one
     meter: Callable[[int], None] = unmetered
-    open_blob: OpenBlob = from_registry
+    blobs: BlobSource = attrs.field(factory=FromRegistry)
 
 
 @attrs.frozen(kw_only=True)
@@ -330,9 +343,12 @@ class _Copy:
 
     def _blob(self, blob: Descriptor) -> None:
         """See to it that a blob is there, by whoever sends it first."""
-        sent_here = self._tools.ledger.deliver(
-            self._target.shelf, blob.digest, partial(self._send, blob)
-        )
+        try:
+            sent_here = self._tools.ledger.deliver(
+                self._target.shelf, blob.digest, partial(self._send, blob)
+            )
+        finally:
+            self._tools.blobs.settled(blob)
         if not sent_here:
             self.tally.add(blob, BlobPut(outcome=BlobOutcome.PRESENT))
 
@@ -359,7 +375,7 @@ class _Copy:
             yield iter((known[offset:],)) if offset < len(known) else iter(())
             return
         with on_side(Side.SOURCE):
-            opened = self._tools.open_blob(self._source, blob, offset)
+            opened = self._tools.blobs.open(self._source, blob, offset)
             blocks = opened.__enter__()
         try:
             yield self._watched(blob, blocks)

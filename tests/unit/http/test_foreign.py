@@ -111,12 +111,12 @@ def test_a_copy_fetches_foreign_layers_only_where_the_source_lacks_them(
     registry = MemoryRegistry("source")
     source = SourceRepository(registry, "a/b", ManifestCache())
     opener = FromRegistryOrUrls(ForeignContent(OpenContext(retry=ONCE), zones=HERE).open)
-    with opener(source, blob, 0) as blocks:
+    with opener.open(source, blob, 0) as blocks:
         assert b"".join(blocks) == content
-    with pytest.raises(NotFound), opener(source, attrs.evolve(blob, urls=()), 0):
+    with pytest.raises(NotFound), opener.open(source, attrs.evolve(blob, urls=()), 0):
         pass
     server.clear_log()
     registry.put_blob("a/b", blob, Blob.of(content, blob.media_type).open)
-    with opener(source, blob, 10) as blocks:
+    with opener.open(source, blob, 10) as blocks:
         assert b"".join(blocks) == content[10:]
     assert not server.requests

@@ -33,6 +33,7 @@ from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from harborsync.events import Event
     from harborsync.provider import OpenContext
@@ -564,6 +565,34 @@ def test_a_session_that_vanished_may_have_been_committed(
     wire.on("PUT", "/u/1", status, STORED)
     assert _put(registry).attempts == 2
     assert [line[:4] for line in wire.lines] == ["POST", "PUT ", "HEAD", "POST", "PUT "]
+
+
+def test_a_session_that_vanished_between_two_pieces_may_have_been_committed(
+    open_with: Opening, wire: ScriptedTransport
+) -> None:
+    """By somebody else, say; no byte is sent again."""
+    registry = open_with(quirks=Quirks(upload="chunked", chunk_bytes=2 * MIB))
+    _taking_pieces(wire)
+    wire.on("PATCH", "/u/2", 404)
+    wire.on("HEAD", "", 200)
+    assert _put(registry).bytes_sent == len(LARGE)
+    assert wire.named("PUT") == []
+
+
+@pytest.mark.parametrize("quirks", [Quirks(), Quirks(upload="chunked", chunk_bytes=2 * MIB)])
+def test_nothing_is_sent_before_the_source_is_open(
+    open_with: Opening, wire: ScriptedTransport, quirks: Quirks
+) -> None:
+    """No connection waits for a source that does not answer (OCI-4.25)."""
+
+    def closed(offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        raise failure
+
+    failure = NotFound("gone")
+    _accepting(wire)
+    with pytest.raises(NotFound):
+        open_with(quirks=quirks).put_blob("a", _blob(LARGE), closed, absent=True)
+    assert [line[:4] for line in wire.lines] == ["POST", "DELE"]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ from harborsync.report import Outcome, Report, StepResult
 from harborsync.rule import ReplicationRule, check_rules
 from harborsync.selection import EVERYWHERE, Scope
 from harborsync.state import MemoryState, Place, State, Written
-from harborsync.steps import Job, finished_event
+from harborsync.steps import Job, finished_event, twins
 from harborsync.warehouse import Registries, Warehouse
 from harborsync.work import batches, run_batch
 
@@ -249,6 +249,7 @@ class Replicator:
             cancel=cancel,
             emit=self._emit,
             fetch_foreign=ForeignContent(self._context()).open,
+            twins=twins(plan.steps),
         )
 
     def _warehouse_of(self, plan: Plan) -> Warehouse:

@@ -40,6 +40,7 @@ from harborsync.transfer import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from harborsync.clock import Clock
@@ -64,6 +65,7 @@ class Job:
         emit: Is told what happens.
         ledger: What is known to be where.
         fetch_foreign: Fetches content that lies outside of registries.
+        twins: Repositories known to hold an artifact, by destination and digest.
     """
 
     rules: dict[str, ReplicationRule]
@@ -75,6 +77,7 @@ class Job:
     emit: Dispatcher = SILENT
     ledger: Ledger = attrs.field(factory=Ledger)
     fetch_foreign: FetchForeign | None = None
+    twins: Mapping[tuple[Endpoint, Digest], tuple[str, ...]] = attrs.field(factory=dict)
 
     def started(self, step: Step) -> None:
         """Tell the listeners that work on a step began."""
@@ -108,6 +111,15 @@ def finished_event(result: StepResult) -> StepFinished:
         bytes_sent=result.bytes_sent,
         error=result.failure.message if result.failure else None,
     )
+
+
+def twins(steps: Iterable[Step]) -> dict[tuple[Endpoint, Digest], tuple[str, ...]]:
+    """Return which repositories hold an artifact already, one or two for each (OCI-4.5)."""
+    found: dict[tuple[Endpoint, Digest], dict[str, None]] = {}
+    for step in steps:
+        if step.found is not None and step.found == step.wanted:
+            found.setdefault((step.to, step.wanted), {})[step.destination.repository] = None
+    return {key: tuple(names)[:2] for key, names in found.items()}
 
 
 def blob_source(job: Job, rule: ReplicationRule) -> BlobSource:
@@ -287,6 +299,7 @@ class _Attempt:
             tag=step.destination.tag if step.action is Action.COPY else None,
             tags=warehouse.known_tags(step.to, repository) if self._is_fresh else None,
             overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
+            twins=self._job.twins.get((step.to, step.wanted), ()),
         )
 
     def _tools(self) -> Tools:

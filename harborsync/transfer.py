@@ -164,6 +164,7 @@ class Target:
         tag: The tag written last, or None to write by digest only.
         tags: The tags the repository is known to have, or None if nobody looked.
         overwrite: Whether signatures that differ at the destination give way.
+        twins: Other repositories of the registry that hold the same artifact, to mount from.
     """
 
     registry: Registry
@@ -171,6 +172,7 @@ class Target:
     tag: Tag | None = None
     tags: frozenset[Tag] | None = None
     overwrite: bool = False
+    twins: tuple[str, ...] = ()
 
     @property
     def shelf(self) -> Shelf:
@@ -320,6 +322,8 @@ class _Copy:
             if self._target.registry.put_manifest(self._target.repository, manifest, tag=tag):
                 self._indexed.add(manifest.digest)
         self._tools.ledger.note(self._target.shelf, manifest.digest)
+        if tag is not None:
+            self._tools.ledger.note_tag(self._target.shelf, tag, manifest.digest)
         artifact = ArtifactRef(self._target.repository, tag, manifest.digest)
         self._tools.emit(
             ManifestWritten(
@@ -361,7 +365,7 @@ class _Copy:
                 self._target.repository,
                 blob,
                 partial(self._open, blob),
-                mount_from=mount_from,
+                mount_from=mount_from or self._target.twins,
                 absent=self._target.is_new,
             )
         self.tally.add(blob, put)
@@ -434,8 +438,10 @@ class _Copy:
     def _satellite(self, satellite: Satellite) -> None:
         if satellite.tag is None:
             self._bring(satellite.graph)
-        elif self._may_write(satellite.tag, satellite.graph.manifest):
-            self._bring(satellite.graph, satellite.tag)
+            return
+        with self._tools.ledger.alone((self._target.shelf, satellite.tag)):
+            if self._may_write(satellite.tag, satellite.graph.manifest):
+                self._bring(satellite.graph, satellite.tag)
 
     def _may_write(self, tag: Tag, manifest: Manifest) -> bool:
         """Tell whether a digest tag is to be written; what only grew is, a conflict is not.
@@ -443,7 +449,10 @@ class _Copy:
         Raises:
             VerificationError: The destination has other signatures there, which are kept.
         """
-        if self._target.lacks(tag):
+        written = self._tools.ledger.tagged(self._target.shelf, tag)
+        if written == manifest.digest:
+            return False
+        if written is None and self._target.lacks(tag):
             return True
         registry, repository = self._target.registry, self._target.repository
         with on_side(Side.DESTINATION):

@@ -16,7 +16,7 @@ from harborsync.engine import Engine
 from harborsync.gate import open_registry
 from harborsync.http.foreign import ForeignContent
 from harborsync.provider import OpenContext
-from harborsync.steps import Job
+from harborsync.steps import Job, twins
 from harborsync.warehouse import Registries, Warehouse
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def run_batch(batch: Batch) -> tuple[StepResult, ...]:
         clock=SystemClock(),
         cancel=context.cancel,
         fetch_foreign=ForeignContent(context).open,
+        twins=twins(batch.steps),
     )
     try:
         return tuple(engine.run(job, batch.steps))

@@ -19,7 +19,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from harborsync.reference import Digest
+    from harborsync.reference import Digest, Tag
 
 # More candidates than this are not worth a request each (OCI-4.5).
 _MOUNT_CANDIDATES: Final = 2
@@ -52,6 +52,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._present: defaultdict[Shelf, set[Digest]] = defaultdict(set)
+        self._tags: dict[tuple[Shelf, Tag], Digest] = {}
         self._holders: defaultdict[tuple[str, Digest], list[str]] = defaultdict(list)
         self._flights: dict[Hashable, _Flight] = {}
         self._locks: dict[Hashable, threading.Lock] = {}
@@ -67,6 +68,16 @@ class Ledger:
             if digest not in self._present[shelf]:
                 self._present[shelf].add(digest)
                 self._holders[shelf.registry, digest].append(shelf.repository)
+
+    def tagged(self, shelf: Shelf, tag: Tag) -> Digest | None:
+        """Return what ``tag`` was made to point to in this run, or None if nobody wrote it."""
+        with self._lock:
+            return self._tags.get((shelf, tag))
+
+    def note_tag(self, shelf: Shelf, tag: Tag, digest: Digest) -> None:
+        """Note that ``tag`` was made to point to ``digest``."""
+        with self._lock:
+            self._tags[shelf, tag] = digest
 
     def forget(self, shelf: Shelf, digest: Digest) -> None:
         """Strike out ``digest``: the registry says that it is not in ``shelf``."""

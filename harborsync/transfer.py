@@ -462,7 +462,7 @@ class _Copy:
             if found.digest == manifest.digest:
                 return False
             held = registry.get_manifest(repository, found.digest)
-        if {blob.digest for blob in held.blobs[1:]} <= {blob.digest for blob in manifest.blobs}:
+        if _said(held) <= _said(manifest):
             return True
         msg = "the destination has other signatures under this tag, which are kept"
         raise VerificationError(msg, side=Side.DESTINATION)
@@ -479,6 +479,11 @@ class _Copy:
                 wanted,
                 like=self._source.fallback_index(subject),
             )
+
+
+def _said(manifest: Manifest) -> set[Digest]:
+    """Return what a digest tag's manifest holds: one layer, or one entry, for each statement."""
+    return {each.digest for each in (*manifest.blobs[1:], *manifest.manifests)}
 
 
 def _known_content(blob: Descriptor) -> bytes | None:

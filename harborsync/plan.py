@@ -93,7 +93,7 @@ class Step:
         return (
             self.action.value,
             str(attrs.evolve(self.source, digest=None if self.source.tag else self.source.digest)),
-            f"{self.to.address}: {to}",
+            f"{self.to.address}: {to}" if self.to.is_path else f"{self.to.host}/{to}",
             human_bytes(self.bytes_at_most),
             self.reason,
         )

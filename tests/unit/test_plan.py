@@ -96,16 +96,17 @@ def test_the_summary_counts_by_action() -> None:
     assert attrs.evolve(PLAN, steps=(), failures=()).summary() == "nothing to do; at most 0 B"
 
 
+def test_a_place_on_disk_is_told_from_the_name_in_it() -> None:
+    """A path may hold anything, so that a colon parts them."""
+    carried = attrs.evolve(_step("v1"), to=Endpoint.parse("oci:./carried"))
+    assert carried.to_row()[2] == "./carried: copies/app:v1"
+
+
 def test_a_plan_prints_as_a_table_with_what_went_wrong_below() -> None:
     """Steps, failures, notes and the summary are all there, and no digest clutters a tag."""
     lines = str(PLAN).splitlines()
     assert lines[0].split() == ["action", "source", "destination", "bytes", "reason"]
-    assert lines[1].split()[:4] == [
-        "copy",
-        "team/app:v1",
-        "mirror.example/copies:",
-        "copies/app:v1",
-    ]
+    assert lines[1].split()[:3] == ["copy", "team/app:v1", "mirror.example/copies/app:v1"]
     assert lines[-3:] == [
         "not planned: team/broken: the server failed",
         "note: look here",

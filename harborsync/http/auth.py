@@ -8,11 +8,11 @@ is answered once, with something better; a second one is final.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.credentials.base import Credential, Kind
+from harborsync.credentials.base import Credential, Forgetful, Kind
 from harborsync.errors import (
     AddressRefused,
     CredentialsExpired,
@@ -24,7 +24,7 @@ from harborsync.http.answers import Refusal
 from harborsync.http.challenges import BASIC, BEARER, Challenge, choose, parse_challenges
 from harborsync.http.scopes import merged, repository_of
 from harborsync.http.tokens import Token, TokenCache, TokenKey
-from harborsync.http.tokenserver import TokenRequest, TokenServer, basic, check_realm
+from harborsync.http.tokenserver import LoginRefused, TokenRequest, TokenServer, basic, check_realm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +41,6 @@ REFUSAL_LASTS: Final = 30.0
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _API: Final = "/v2/"
-
-
-@runtime_checkable
-class Forgetful(Protocol):
-    """A credential source that can be told that its answer was refused."""
-
-    def forget(self, host: str) -> None:
-        """Drop what is held for ``host``."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -308,7 +299,7 @@ class Porter:
         self._memory.check_login(request.credential)
         try:
             return self._server.fetch(request)
-        except CredentialsRefused as error:
+        except LoginRefused as error:
             if request.credential is not None:
                 self._memory.note_refused_login(request.credential, error)
             raise

@@ -30,6 +30,7 @@ TOKEN_CAP: Final = 128 * 1024
 _CLIENT: Final = "harborsync"
 _OK: Final = 200
 _REFUSED: Final = frozenset({400, 401, 403})
+_UNKNOWN_LOGIN: Final = 401
 _NO_POST: Final = frozenset({401, 404, 405})
 # Token servers on another host than the registry that are known to be its own (OCI-9.2).
 _KNOWN_REALMS: Final = tuple(
@@ -58,6 +59,10 @@ class TokenRequest:
     service: str
     scopes: tuple[str, ...]
     credential: Credential | None
+
+
+class LoginRefused(CredentialsRefused):
+    """The token server does not know the login, whatever it is asked for."""
 
 
 class TokenServer:
@@ -200,7 +205,8 @@ def _refused(request: TokenRequest, answer: Answer) -> CredentialsRefused | Regi
     if credential is None or not (answer.status in _REFUSED or unusable):
         return error_from(answer, what)
     said = Refusal.of(answer).text
-    return CredentialsRefused(
+    kind = LoginRefused if answer.status == _UNKNOWN_LOGIN else CredentialsRefused
+    return kind(
         f"cannot {what} with the login from {credential.origin}: status {answer.status}"
         + (f" ({said})" if said else ""),
         hint="check the user name and the password or token, and whether it has expired",

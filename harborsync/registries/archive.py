@@ -45,7 +45,7 @@ from harborsync.registries.archive_docker import (
 from harborsync.registries.archive_members import Member, Members
 from harborsync.registries.layout import BLOBS, INDEX, MARK, MARK_CONTENT, LayoutDirectory
 from harborsync.registries.layout_index import MAX_INDEX_BYTES, LayoutIndex
-from harborsync.registries.ondisk import OnDiskRegistry, disk_errors, read_home
+from harborsync.registries.ondisk import BLOCK, OnDiskRegistry, disk_errors, read_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -154,23 +154,21 @@ class ArchiveStore:
         with self._lock:
             if self._waiting is None:
                 contents = self._contents()
-                place = self.path.with_name(f".{self.path.name}.{_unique()}.d")
+                with disk_errors(self.path):
+                    place = _new_folder(self.path)
                 waiting = LayoutDirectory(place, clock=self._clock)
                 waiting.edit_index(lambda new: contents.index if contents is not None else new)
                 self._waiting = waiting
             return self._waiting
 
     def _write(self, waiting: LayoutDirectory) -> None:
-        """Write the new archive beside the old one and rename it there."""
-        draft = self.path.with_name(f".{self.path.name}.{_unique()}.tmp")
-        try:
-            with draft.open("xb") as file:
-                self._pack(file, waiting)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        finally:
-            draft.unlink(missing_ok=True)
+        """Write the new archive where its content waits, and rename it into its place."""
+        draft = waiting.path / f".{self.path.name}"
+        with draft.open("xb") as file:
+            self._pack(file, waiting)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path)
         _make_lasting(self.path.parent)
 
     def _pack(self, file: BinaryIO, waiting: LayoutDirectory) -> None:
@@ -180,7 +178,9 @@ class ArchiveStore:
         whole = {INDEX: index, MARK: MARK_CONTENT}
         if self._docker:
             whole[LIST] = manifest_list(LayoutIndex.parse(index), self._manifest, _place)
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=BLOCK
+        ) as archive:
             for folder in (BLOBS, *sorted({f"{BLOBS}/{d.algorithm}" for d in digests})):
                 archive.addfile(_header(folder, folder=True))
             for digest in sorted(digests):
@@ -315,8 +315,14 @@ def _header(name: str, size: int | None = None, *, folder: bool = False) -> tarf
     return header
 
 
-def _unique() -> str:
-    return f"harborsync-{os.getpid()}-{next(_serial)}"
+def _new_folder(path: Path) -> Path:
+    """Make a hidden directory beside an archive; what a dead process left is not taken up."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        name = f".{path.name}.harborsync-{os.getpid()}-{next(_serial)}"
+        with suppress(FileExistsError):
+            path.with_name(name).mkdir(mode=0o700)
+            return path.with_name(name)
 
 
 def _make_lasting(folder: Path) -> None:

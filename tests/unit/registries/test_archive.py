@@ -148,7 +148,7 @@ def test_a_failure_while_writing_leaves_the_old_archive(tmp_path: Path) -> None:
     before = path.read_bytes()
     registry = open_archive(path, docker=False)
     random_image(2).push_to(registry, "team/app", "v2")
-    (waiting,) = tmp_path.glob(".a.tar.*.d")
+    (waiting,) = tmp_path.glob(".a.tar.*")
     blob = next(iter((waiting / "blobs" / "sha256").iterdir()))
     blob.unlink()
     blob.symlink_to("/etc/passwd")
@@ -157,6 +157,23 @@ def test_a_failure_while_writing_leaves_the_old_archive(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["a.tar"]
     registry.close()
+
+
+def test_what_a_dead_process_left_is_not_taken_up(tmp_path: Path) -> None:
+    """Even if its number is ours by now; nor is it taken away."""
+    probe = open_archive(tmp_path / "probe.tar", docker=False)
+    IMAGE.push_to(probe, "team/app", "v1")
+    (used,) = tmp_path.glob(".probe.tar.*")
+    probe.close()
+    prefix, _, number = used.name.replace("probe", "a").rpartition("-")
+    left = [tmp_path / f"{prefix}-{int(number) + step}" for step in (1, 2)]
+    for folder in left:
+        random_image(2).push_to(open_layout(folder), "team/app", "stale")
+    path = _written(tmp_path / "a.tar", IMAGE)
+    registry = open_archive(path, docker=False)
+    assert [str(a.tag) for a in registry.list_artifacts("team/app")] == ["v1"]
+    registry.close()
+    assert all(folder.exists() for folder in left)
 
 
 def test_docker_finds_its_list(tmp_path: Path) -> None:

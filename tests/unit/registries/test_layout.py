@@ -26,6 +26,7 @@ from harborsync.errors import (
     NotFound,
     RegistryError,
     ServerError,
+    SizeMismatch,
     Timeout,
     Unsupported,
 )
@@ -290,6 +291,14 @@ def test_a_source_that_breaks_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConnectionLost):
         store.add_blob(random_blob(1).descriptor, breaking())
     assert _files(tmp_path) == before
+
+
+def test_a_source_without_end_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """Nothing is read past the first block that is too much."""
+    blocks = iter([b"x" * 1000] * 5)
+    with pytest.raises(SizeMismatch):
+        LayoutDirectory(tmp_path).add_blob(random_blob(1, size=1500).descriptor, blocks)
+    assert len(list(blocks)) == 3
 
 
 def test_the_wait_for_another_writer_has_an_end(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_every_embedded_source_is_the_same() -> None:
     """So that what is written about it stays true."""
     with demo.embedded_registries() as (one, _), demo.embedded_registries() as (other, _):
         names = one.storage.repositories()
+        assert one.requests == ()
         assert names == ("lab/scratch", "team/app", "team/app-stable", "team/web")
         assert [one.storage.tags(n) for n in names] == [other.storage.tags(n) for n in names]
 

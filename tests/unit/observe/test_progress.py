@@ -126,7 +126,8 @@ def test_a_block_that_changes_nothing_is_not_written() -> None:
 def test_a_line_stands_above_the_one_that_changes() -> None:
     """The count is wiped, the line written, the count written again."""
     text = told(Terminal(), moved(10), finished())
-    assert text.endswith("in 1.2 s\n10 B of ? at most")
+    count, line = "10 B of ? at most", "copied  team/app:v1 -> mirror/app:v1  2.0 KiB in 1.2 s"
+    assert text == f"\r\x1b[K{count}\r\x1b[K{line}\n{count}"
 
 
 def test_a_second_run_counts_from_nothing() -> None:

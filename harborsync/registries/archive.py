@@ -178,7 +178,7 @@ class ArchiveStore:
         whole = {INDEX: index, MARK: MARK_CONTENT}
         if self._docker:
             whole[LIST] = manifest_list(LayoutIndex.parse(index), self._manifest, _place)
-        with tarfile.open(
+        with tarfile.TarFile(
             fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=BLOCK
         ) as archive:
             for folder in (BLOBS, *sorted({f"{BLOBS}/{d.algorithm}" for d in digests})):

@@ -395,6 +395,8 @@ class Connection:
         if fault.status is not None:
             return Response(status=fault.status, headers=fault.headers, body=fault.body)
         response = self._answer(request, fault)
+        if fault is faults.NONE:
+            return response
         headers = {**response.headers, **fault.headers}
         if fault.length_error:
             headers["Content-Length"] = str(max(0, response.size + fault.length_error))

@@ -53,8 +53,8 @@ def test_pieces_add_up(client: Any, server: LoopbackRegistry) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        pytest.param("300-499", id="gap"),
-        pytest.param("0-199", id="again"),
+        pytest.param("300-599", id="gap"),
+        pytest.param("0-299", id="again"),
         pytest.param("200-300", id="wrong length"),
         pytest.param("bytes 200-499/500", id="wrong form"),
     ],
@@ -99,11 +99,12 @@ def test_an_unknown_algorithm_is_refused(client: Any) -> None:
 
 def test_a_large_blob_goes_through_a_file(client: Any, server: LoopbackRegistry) -> None:
     """From a mebibyte on the bytes are kept in a file, and hashed again from there."""
-    content = bytes(range(256)) * 8192
+    content = bytes(range(256)) * 8192 + b"a short last piece"
     digest = f"sha512:{hashlib.sha512(content).hexdigest()}"
     location = client("POST", UPLOADS).headers["Location"]
     client("PATCH", location, content[:500_000])
-    assert client("PUT", _named(location, digest), content[500_000:]).status == 201
+    client("PATCH", location, content[500_000:-18])
+    assert client("PUT", _named(location, digest), content[-18:]).status == 201
     blob = server.storage.blob("team/app", digest)
     assert blob is not None
     assert blob.path is not None

@@ -208,6 +208,16 @@ def test_a_wrong_password_is_refused(make: Any, talk: Any) -> None:
     assert client("GET", "/token", Authorization=_basic("ann", "wrong")).status == 401
 
 
+def test_the_other_host_wants_no_login(make: Any, talk: Any) -> None:
+    """Its addresses say all, as those of a storage service do (OCI-2.20)."""
+    quirks = LoopbackQuirks(redirects="other_host")
+    server = make(auth=BasicAuth(USERS), quirks=quirks)
+    digest = server.storage.put_blob("a", b"x")
+    location = talk(server)("GET", f"/v2/a/blobs/{digest}", Authorization=ANN).headers["Location"]
+    assert talk(server.other_host)("GET", location).body == b"x"
+    assert talk(server.other_host)("POST", UPLOADS).status == 202
+
+
 class TestQuirks:
     """Each switch, seen from outside."""
 

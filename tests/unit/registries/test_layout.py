@@ -19,6 +19,7 @@ from harborsync.endpoint import Endpoint
 from harborsync.errors import (
     Cancelled,
     ConnectionLost,
+    ContentMissing,
     Denied,
     HarborsyncError,
     IntegrityError,
@@ -37,6 +38,8 @@ from harborsync.registries.ondisk import disk_errors
 from harborsync.testing.clock import FakeClock
 from harborsync.testing.content import (
     fallback_index,
+    join,
+    random_artifact,
     random_blob,
     random_image,
     random_index,
@@ -116,6 +119,28 @@ def test_untagged_children_leave_no_entry(tmp_path: Path) -> None:
     sbom.push_to(registry, "a")
     index.push_to(registry, "a", "v1")
     assert {entry["digest"] for entry in _index(tmp_path)} == {str(index.digest), str(sbom.digest)}
+
+
+def test_a_child_that_is_a_referrer_keeps_its_entry(tmp_path: Path) -> None:
+    """An index leads to it, but nobody looks for referrers there."""
+    registry = open_layout(tmp_path)
+    sbom = random_referrer(2, IMAGE.descriptor)
+    join([(IMAGE, {}), (sbom, {})]).push_to(registry, "a", "v1")
+    assert [e.digest for e in registry.list_referrers("a", IMAGE.digest)] == [sbom.digest]
+    assert str(IMAGE.digest) not in {entry["digest"] for entry in _index(tmp_path)}
+
+
+def test_a_manifest_waits_for_its_blobs(tmp_path: Path) -> None:
+    """What is missing is named; foreign layers may be elsewhere (OCI-3.19)."""
+    registry = open_layout(tmp_path)
+    foreign = random_artifact(3, layer_type="application/vnd.docker.image.rootfs.foreign.diff")
+    config, layer = foreign.blobs
+    with pytest.raises(ContentMissing) as refused:
+        registry.put_manifest("a", foreign.manifest, tag=Tag("v1"))
+    assert refused.value.digests == (str(config.descriptor.digest),)
+    registry.put_blob("a", config.descriptor, config.open)
+    registry.put_manifest("a", foreign.manifest, tag=Tag("v1"))
+    assert not registry.has_blob("a", layer.descriptor)
 
 
 def test_an_untagged_root_is_kept_in_the_index(tmp_path: Path) -> None:

@@ -324,6 +324,15 @@ class Manifest:
         return tuple(e for e in self.entries if not e.media_type.startswith(_BLOBS_IN_INDEX))
 
     @cached_property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers, in order, doubled ones included.
+
+        Raises:
+            InvalidManifest: One of them is no descriptor.
+        """
+        return _descriptors(self.document, "layers")
+
+    @cached_property
     def blobs(self) -> tuple[Descriptor, ...]:
         """The blobs this manifest names, each digest once, config first.
 
@@ -333,7 +342,7 @@ class Manifest:
         config = self.document.get("config")
         found = (
             *((Descriptor.from_json(config),) if config is not None else ()),
-            *_descriptors(self.document, "layers"),
+            *self.layers,
             *_descriptors(self.document, "blobs"),
             *(e for e in self.entries if e.media_type.startswith(_BLOBS_IN_INDEX)),
         )

@@ -481,9 +481,12 @@ class _Copy:
             )
 
 
-def _said(manifest: Manifest) -> set[Digest]:
-    """Return what a digest tag's manifest holds: one layer, or one entry, for each statement."""
-    return {each.digest for each in (*manifest.blobs[1:], *manifest.manifests)}
+def _said(manifest: Manifest) -> set[Descriptor]:
+    """Return what a digest tag's manifest holds: one layer, or one entry, for each statement.
+
+    Two keys sign one payload, so the digest does not tell signatures apart; annotations do.
+    """
+    return {*manifest.layers, *manifest.entries}
 
 
 def _known_content(blob: Descriptor) -> bytes | None:

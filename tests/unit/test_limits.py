@@ -34,3 +34,13 @@ def test_large_bodies_may_not_take_all_connections() -> None:
     """Small requests would starve."""
     with pytest.raises(InvalidValue, match="too many"):
         HostLimits(connections=6, large=6)
+
+
+def test_a_share_is_never_less_than_it_takes_to_work() -> None:
+    """However many processes share a host."""
+    whole = HostLimits(connections=24, large=8, requests_per_second=10)
+    half = whole.divided(2)
+    assert (half.connections, half.large, half.requests_per_second) == (12, 4, 5)
+    least = whole.divided(100)
+    assert (least.connections, least.large) == (3, 2)
+    assert HostLimits().divided(2).requests_per_second is None

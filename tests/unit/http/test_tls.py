@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 
 from harborsync.errors import InvalidValue
@@ -54,4 +53,4 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, field: str, content: str
     if content is not None:
         path.write_text(content)
     with pytest.raises(InvalidValue, match=r"file\.pem"):
-        attrs.evolve(TlsIdentity(), **{field: str(path)}).context()
+        (TlsIdentity(ca=str(path)) if field == "ca" else TlsIdentity(cert=str(path))).context()

@@ -49,7 +49,8 @@ class Listener:
             still_open = list(self._open.values())
         for connection, _ in still_open:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # Not TLS's own shutdown, which takes its state away under the reading thread.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for _, thread in still_open:
             thread.join()
 

@@ -25,7 +25,7 @@ def ping(hub: Hub, request: Request) -> Response:  # noqa: ARG001 - a handler
 
 def list_tags(hub: Hub, request: Request, repository: str) -> Response:
     """Serve the tags of a repository."""
-    if repository not in hub.storage.repositories():
+    if not hub.storage.has_repository(repository):
         raise Refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
     tags = list(hub.storage.tags(repository))
     if not tags and hub.quirks.untagged_list_status == 404:  # noqa: PLR2004 - a status

@@ -117,7 +117,9 @@ def _document(content: bytes, media_type: str) -> dict[str, Any]:
 
 
 def _check_references(hub: Hub, repository: str, document: dict[str, Any], media_type: str) -> None:
-    """Refuse a manifest that names what is not there, and say all of it."""
+    """Refuse a manifest that names what is not there, and say all of it; a subject may come later."""
+    for subject in _named({"subject": [document.get("subject")]}, "subject"):
+        digest_or_refuse(subject)
     if media_type in INDEX_TYPES:
         named = [] if hub.quirks.missing_children else list(_named(document, "manifests"))
         missing = [each for each in named if hub.storage.manifest(repository, each) is None]

@@ -56,7 +56,7 @@ class Response:
 
     Attributes:
         status: HTTP status.
-        headers: Header fields; Content-Length and Date are added.
+        headers: Header fields; Content-Length is added.
         body: The bytes, if they are few.
         blob: The stored bytes to send instead, or None.
         start: First byte of the blob to send.
@@ -361,8 +361,8 @@ class Connection:
         except Hangup as end:
             if end.reset:
                 self._arm_reset()
-        except (OSError, ValueError):
-            pass  # the client left, or TLS was shut down under us
+        except OSError:
+            pass  # the client left
         finally:
             self.close()
 

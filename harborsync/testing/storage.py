@@ -22,6 +22,7 @@ import secrets
 import tempfile
 import threading
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -76,7 +77,7 @@ class StoredManifest:
     media_type: str
     content: bytes = attrs.field(repr=False)
 
-    @property
+    @cached_property
     def document(self) -> dict[str, Any]:
         """The parsed bytes; empty if they are no JSON object."""
         with suppress(ValueError, RecursionError):
@@ -95,12 +96,13 @@ class StoredManifest:
     def referrer(self) -> dict[str, Any]:
         """The descriptor that a list of referrers holds for this manifest."""
         document = self.document
-        config = document.get("config") or {}
+        config = document.get("config")
+        config_type = config.get("mediaType") if isinstance(config, dict) else None
         entry = {
             "mediaType": self.media_type,
             "digest": str(self.digest),
             "size": len(self.content),
-            "artifactType": document.get("artifactType") or config.get("mediaType"),
+            "artifactType": document.get("artifactType") or config_type,
             "annotations": document.get("annotations"),
         }
         return {key: value for key, value in entry.items() if value is not None}
@@ -184,6 +186,7 @@ class _Repository:
     blobs: dict[str, StoredBlob] = attrs.field(factory=dict)
     manifests: dict[str, StoredManifest] = attrs.field(factory=dict)
     tags: dict[str, str] = attrs.field(factory=dict)
+    referrers: dict[str, dict[str, StoredManifest]] = attrs.field(factory=dict)
 
 
 class Storage:
@@ -251,6 +254,8 @@ class Storage:
         with self._lock:
             held = self._repository(repository)
             held.manifests[str(name)] = manifest
+            if manifest.subject is not None:
+                held.referrers.setdefault(manifest.subject, {})[str(name)] = manifest
             held.tags.update(dict.fromkeys(tags, str(name)))
         return name
 
@@ -273,7 +278,10 @@ class Storage:
             held = self._peek(repository)
             for tag in [tag for tag, target in held.tags.items() if target == name]:
                 del held.tags[tag]
-            return held.manifests.pop(name, None) is not None
+            manifest = held.manifests.pop(name, None)
+            if manifest is not None and manifest.subject is not None:
+                del held.referrers[manifest.subject][name]
+            return manifest is not None
 
     def tags(self, repository: str) -> dict[str, str]:
         """Return the tags of a repository with the digests they point to."""
@@ -292,8 +300,14 @@ class Storage:
 
     def referrers(self, repository: str, subject: Digest | str) -> list[dict[str, Any]]:
         """Return the descriptors of the manifests that name ``subject``."""
-        found = self.manifests(repository)
-        return [each.referrer for each in found if each.subject == str(subject)]
+        with self._lock:
+            found = tuple(self._peek(repository).referrers.get(str(subject), {}).values())
+        return [each.referrer for each in found]
+
+    def has_repository(self, repository: str) -> bool:
+        """Tell whether anything was ever put into a repository."""
+        with self._lock:
+            return repository in self._repositories
 
     def repositories(self) -> tuple[str, ...]:
         """Return the names of all repositories, sorted."""

@@ -261,7 +261,7 @@ class TokenAuth:
         if request.method == "POST":
             if not quirks.token_post:
                 raise Refusal(404, "NOT_FOUND", "404 page not found")
-            form = parse_qs(request.body.read().decode())
+            form = parse_qs(request.body.read().decode(errors="replace"))
             return self._answer(quirks, self._form_user(form), form)
         query: dict[str, list[str]] = {}
         for name, value in request.query:

@@ -110,6 +110,16 @@ def test_referrers_can_be_filtered(client: Any, server: LoopbackRegistry) -> Non
     assert [entry["artifactType"] for entry in reply.json["manifests"]] == ["sbom"]
 
 
+def test_a_referrer_that_is_deleted_is_no_more(client: Any, server: LoopbackRegistry) -> None:
+    """The others stay, whatever their fields are."""
+    subject = Digest.of(b"subject")
+    gone = _push_referrer(server, subject, artifactType="sig")
+    stays = _push_referrer(server, subject, config="odd")
+    assert client("DELETE", f"/v2/team/app/manifests/{gone}").status == 202
+    (left,) = client("GET", f"/v2/team/app/referrers/{subject}").json["manifests"]
+    assert left["digest"] == str(stays)
+
+
 def test_nothing_has_no_referrers(client: Any) -> None:
     """A digest nobody knows has an empty list."""
     assert client("GET", f"/v2/a/referrers/{Digest.of(b'')}").json["manifests"] == []

@@ -166,6 +166,12 @@ def test_a_subject_is_acknowledged(client: Any) -> None:
     assert _put(client, _digest(content), content).headers["OCI-Subject"] == ABSENT
 
 
+def test_a_subject_that_is_no_digest_is_refused(client: Any) -> None:
+    """It would end up in a header."""
+    content = _image(subject={"mediaType": OCI_MANIFEST, "digest": "a\r\nb: c", "size": 2})
+    assert _put(client, _digest(content), content).codes == ["DIGEST_INVALID"]
+
+
 @pytest.mark.parametrize("reference", ["-v1", "sha256:short", f"sha384:{'0' * 96}"])
 def test_what_is_neither_tag_nor_digest_is_refused(client: Any, reference: str) -> None:
     """A malformed reference is 400, for reading as for writing."""

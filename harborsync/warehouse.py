@@ -90,10 +90,12 @@ class Warehouse:
 
     Args:
         registries: Where endpoints are opened.
+        max_graphs: Graphs kept between plan and run.
     """
 
-    def __init__(self, registries: Registries) -> None:
+    def __init__(self, registries: Registries, max_graphs: int = _GRAPHS) -> None:
         self._registries = registries
+        self._max_graphs = max_graphs
         self._flights = Ledger()
         self._lock = threading.Lock()
         self._listings: dict[tuple[Endpoint, str], Listing] = {}
@@ -139,7 +141,7 @@ class Warehouse:
             found = read_graph(self.source(endpoint, repository), digest, choice)
             with self._lock:
                 self._graphs[key] = found
-                while len(self._graphs) > _GRAPHS:
+                while len(self._graphs) > self._max_graphs:
                     self._graphs.popitem(last=False)
         return found
 

@@ -1,0 +1,174 @@
+"""Registries are opened once, and what was read of them is not read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from harborsync.artifact import Artifact
+from harborsync.endpoint import Endpoint
+from harborsync.errors import ServerError
+from harborsync.graph import EVERYTHING_OF_IT, Choice
+from harborsync.reference import Digest, Tag
+from harborsync.registries.memory import MemoryRegistry
+from harborsync.testing.content import random_image, random_signature
+from harborsync.warehouse import Listing, Registries, Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Endpoint.parse("source.example")
+OTHER = Endpoint.parse("other.example")
+
+
+class _Closing(MemoryRegistry):
+    """A registry that may fail to close."""
+
+    error: ServerError | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.error is not None:
+            raise self.error
+
+
+@attrs.define
+class _Opener:
+    opened: dict[Endpoint, list[_Closing]] = attrs.field(factory=dict)
+
+    def __call__(self, endpoint: Endpoint) -> _Closing:
+        registry = _Closing(endpoint.host)
+        self.opened.setdefault(endpoint, []).append(registry)
+        return registry
+
+
+def _warehouse() -> tuple[Warehouse, MemoryRegistry]:
+    registry = MemoryRegistry("source")
+    return Warehouse(Registries(lambda _: registry)), registry
+
+
+def test_an_endpoint_is_opened_once_and_closed_once() -> None:
+    """However often it is asked for; closing twice does nothing more."""
+    opener = _Opener()
+    registries = Registries(opener)
+    assert registries.get(SOURCE) is registries.get(SOURCE)
+    assert registries.get(OTHER) is not registries.get(SOURCE)
+    registries.close()
+    registries.close()
+    assert [r.operations for each in opener.opened.values() for r in each] == [("close",)] * 2
+
+
+def test_after_closing_an_endpoint_is_opened_anew() -> None:
+    """What was closed is not handed out again."""
+    opener = _Opener()
+    registries = Registries(opener)
+    first = registries.get(SOURCE)
+    registries.close()
+    assert registries.get(SOURCE) is not first
+
+
+def test_everything_is_closed_before_an_error_is_raised() -> None:
+    """One that fails to close keeps no other open; the first error is told."""
+    opener = _Opener()
+    registries = Registries(opener)
+    registries.get(SOURCE)
+    registries.get(OTHER)
+    for endpoint in (SOURCE, OTHER):
+        opener.opened[endpoint][0].error = ServerError(str(endpoint))
+    with pytest.raises(ServerError, match=r"source\.example"):
+        registries.close()
+    assert opener.opened[OTHER][0].operations == ("close",)
+
+
+def test_a_listing_is_asked_for_once() -> None:
+    """Tags and what is listed under them; a repository that is not there lists nothing."""
+    warehouse, registry = _warehouse()
+    digest = random_image(1).push_to(registry, "team/app", "v1")
+    asked = len(registry.operations)
+    for _ in range(2):
+        listed = warehouse.listing(SOURCE, "team/app").get(Tag("v1"))
+        assert listed is not None
+        assert listed.digest == digest
+    assert registry.operations[asked:] == ("list_artifacts",)
+    assert warehouse.listing(SOURCE, "team/none").tags == frozenset()
+
+
+def test_known_tags_are_those_of_a_listing_and_ask_nobody() -> None:
+    """None is not the same as no tags."""
+    warehouse, registry = _warehouse()
+    random_image(1).push_to(registry, "team/app", "v1")
+    assert warehouse.known_tags(SOURCE, "team/app") is None
+    warehouse.listing(SOURCE, "team/app")
+    assert warehouse.known_tags(SOURCE, "team/app") == {Tag("v1")}
+
+
+def test_a_listing_that_failed_is_tried_again() -> None:
+    """An error is not remembered as an answer."""
+
+    class _Flaky(MemoryRegistry):
+        failures = 1
+
+        def list_artifacts(self, repository: str) -> Iterator[Artifact]:
+            if self.failures:
+                self.failures -= 1
+                raise ServerError("went away")
+            return super().list_artifacts(repository)
+
+    registry = _Flaky("source")
+    warehouse = Warehouse(Registries(lambda _: registry))
+    with pytest.raises(ServerError):
+        warehouse.listing(SOURCE, "team/app")
+    assert warehouse.listing(SOURCE, "team/app").tags == frozenset()
+
+
+def test_a_listing_tells_satellites_by_digest() -> None:
+    """Only where it knows both the digest and what is said about it."""
+    subject, about = Digest.of(b"subject"), frozenset({Digest.of(b"signature")})
+    listing = Listing(
+        [
+            Artifact(repository="a", tag=Tag("v1"), digest=subject, satellites=about),
+            Artifact(repository="a", tag=Tag("v2"), digest=Digest.of(b"other")),
+            Artifact(repository="a", tag=Tag("v3"), satellites=about),
+            Artifact(repository="a", tag=None, digest=subject),
+        ]
+    )
+    assert listing.satellites == {subject: about}
+    assert listing.tags == {"v1", "v2", "v3"}
+    assert listing.get(None) is None
+
+
+def test_a_repository_is_one_source_and_uses_what_was_listed() -> None:
+    """Its digest tags are known from the listing, without a second one."""
+    warehouse, registry = _warehouse()
+    image = random_image(1)
+    image.push_to(registry, "team/app", "v1")
+    random_signature(2, image.digest).push_to(registry, "team/app")
+    warehouse.listing(SOURCE, "team/app")
+    source = warehouse.source(SOURCE, "team/app")
+    assert source is warehouse.source(SOURCE, "team/app")
+    assert len(source.digest_tags(image.digest)) == 1
+    assert registry.operations.count("list_artifacts") == 1
+
+
+def test_a_graph_is_read_once_for_each_choice() -> None:
+    """Another choice of platforms or satellites is another graph, of the same manifests."""
+    warehouse, registry = _warehouse()
+    digest = random_image(1).push_to(registry, "team/app", "v1")
+    first = warehouse.graph(SOURCE, "team/app", digest, EVERYTHING_OF_IT)
+    assert warehouse.graph(SOURCE, "team/app", digest, EVERYTHING_OF_IT) is first
+    assert warehouse.graph(SOURCE, "team/app", digest, Choice(satellites=())) is not first
+    assert registry.operations.count("get_manifest") == 1
+
+
+def test_so_many_graphs_are_kept() -> None:
+    """Those read longest ago make room, so that memory has a bound."""
+    registry = MemoryRegistry("source")
+    warehouse = Warehouse(Registries(lambda _: registry), max_graphs=2)
+    digests = [random_image(seed).push_to(registry, "team/app", f"v{seed}") for seed in range(3)]
+    graphs = [warehouse.graph(SOURCE, "team/app", d, EVERYTHING_OF_IT) for d in digests]
+    again = [warehouse.graph(SOURCE, "team/app", d, EVERYTHING_OF_IT) for d in reversed(digests)]
+    assert again[0] is graphs[2]
+    assert again[1] is graphs[1]
+    assert again[2] is not graphs[0]

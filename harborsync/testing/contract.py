@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 import attrs
 import pytest
 
+from harborsync.artifact import NOT_FETCHED, Artifact
 from harborsync.content import Manifest
 from harborsync.errors import (
     ConnectionLost,
@@ -54,7 +55,6 @@ from harborsync.testing.content import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from harborsync.artifact import Artifact
     from harborsync.content import Descriptor
     from harborsync.registry import Registry
 
@@ -472,14 +472,16 @@ class RegistryContract:
         assert made == [True, False]
 
     def test_descriptions_of_artifacts_come_in_order(self, store: Registry) -> None:
-        """Those asked for come back, each with the facts it had before."""
+        """What was asked for is told or is not to be had; a tag that is gone is left out."""
         if store.abilities.describe is None:
             pytest.skip("this registry tells no more about many at once")
         for number in range(3):
             random_image(60 + number).push_to(store, self.repository, f"v{number}")
         listed = list(store.list_artifacts(self.repository))
-        told = list(store.abilities.describe.describe(listed, frozenset({"size"})))
+        gone = Artifact(repository=self.repository, tag=Tag("gone"))
+        told = list(store.abilities.describe.describe([gone, *listed], frozenset({"size"})))
         assert [artifact.tag for artifact in told] == [artifact.tag for artifact in listed]
+        assert all(artifact.size is not NOT_FETCHED for artifact in told)
 
     # --- many at once, and the end ------------------------------------------------------
 

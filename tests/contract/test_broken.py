@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from harborsync.artifact import UNAVAILABLE
 from harborsync.content import Manifest
 from harborsync.errors import NotFound, SizeMismatch
 from harborsync.events import BlobOutcome
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
-from harborsync.registry import BlobPut
+from harborsync.registry import Abilities, BlobPut
 from harborsync.testing.contract import RegistryContract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harborsync.artifact import Artifact
     from harborsync.content import Descriptor
@@ -206,6 +207,33 @@ class AddsLabels(MemoryRegistry):
         super().set_labels(repository, digest, labels | self.get_labels(repository, digest))
 
 
+class Describes(MemoryRegistry):
+    """Sound, and can tell more: only that the size is not to be had."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return attrs.evolve(super().abilities, describe=self)
+
+    def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
+        for artifact in artifacts:
+            if self.resolve(artifact.repository, artifact.reference) is not None:
+                yield attrs.evolve(artifact, **dict.fromkeys(facts, UNAVAILABLE))
+
+
+class DescribesBackwards(Describes):
+    """Tells it in another order than it was asked."""
+
+    def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
+        return reversed(list(super().describe(artifacts, facts)))
+
+
+class DescribesNothing(Describes):
+    """Gives back what it was given."""
+
+    def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
+        return iter(artifacts)
+
+
 class ClosesOnce(MemoryRegistry):
     """Does not expect to be closed twice."""
 
@@ -293,6 +321,8 @@ _CAUGHT_BY: dict[type[MemoryRegistry], set[str]] = {
     LosesUpdates: {"many_may_write_tags_at_once"},
     DeletesByDigest: {"taking_a_tag_away_leaves_the_others"},
     AddsLabels: {"labels_are_exactly_those_set"},
+    DescribesBackwards: {"descriptions_of_artifacts_come_in_order"},
+    DescribesNothing: {"descriptions_of_artifacts_come_in_order"},
     ClosesOnce: {"closing_may_be_done_twice"},
     WantsWholeIndexes: {"a_sparse_index_is_taken_or_refused_as_the_quirks_say"},
     ShortNames: {"repositories_do_not_mix"},
@@ -327,9 +357,10 @@ def _failing(make: Callable[[], MemoryRegistry]) -> set[str]:
     return failed
 
 
-def test_a_sound_registry_fails_nothing() -> None:
+@pytest.mark.parametrize("sound", [MemoryRegistry, Describes])
+def test_a_sound_registry_fails_nothing(sound: type[MemoryRegistry]) -> None:
     """What the broken ones are made from is whole."""
-    assert _failing(MemoryRegistry) == set()
+    assert _failing(sound) == set()
 
 
 @pytest.mark.parametrize("broken", _CAUGHT_BY, ids=lambda broken: broken.__name__)

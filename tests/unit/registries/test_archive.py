@@ -142,6 +142,19 @@ def test_what_was_in_an_archive_stays_in_it(tmp_path: Path) -> None:
     registry.close()
 
 
+def test_a_reader_goes_on_reading_what_it_opened(tmp_path: Path) -> None:
+    """Though the archive is written anew meanwhile; a later one reads the new."""
+    path = _written(tmp_path / "a.tar", IMAGE)
+    reader = open_archive(path, docker=False)
+    assert [str(a.tag) for a in reader.list_artifacts("team/app")] == ["v1"]
+    _written(path, random_image(2), tag="v0")
+    assert len(_read(reader, "team/app", "v1")) == len(IMAGE.blobs)
+    assert [str(a.tag) for a in reader.list_artifacts("team/app")] == ["v1"]
+    reader.close()
+    assert [str(a.tag) for a in reader.list_artifacts("team/app")] == ["v1", "v0"]
+    reader.close()
+
+
 def test_a_failure_while_writing_leaves_the_old_archive(tmp_path: Path) -> None:
     """And nothing beside it."""
     path = _written(tmp_path / "a.tar", IMAGE)

@@ -208,6 +208,7 @@ def test_a_digest_that_is_another_one_is_read(
     wire.on("HEAD", "", (200, _headers(Docker_Content_Digest=str(Digest.of(b"other")))))
     wire.on("GET", "", (200, _headers(), RAW))
     assert registry.resolve("a", MANIFEST.digest) == MANIFEST.descriptor
+    assert len(wire.named("GET")) == 1
 
 
 def test_a_digest_of_another_algorithm_is_known_by_the_name_it_was_asked_by(

@@ -156,6 +156,15 @@ def test_a_range_that_is_not_the_one_asked_for_is_not_used(
     assert _ranges(wire) == [f"bytes={MIB}-", ""]
 
 
+def test_a_range_of_another_length_is_not_used(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """Content-Range and Content-Length must agree (OCI-4.31)."""
+    status, headers, pieces = _part(MIB, b"wrong")
+    wire.on("GET", "", (status, headers | {"Content-Length": "5"}, pieces), _whole(LARGE))
+    assert _read(registry, offset=MIB) == LARGE[MIB:]
+
+
 def test_a_range_without_the_size_is_good_enough(
     registry: DistributionRegistry, wire: ScriptedTransport
 ) -> None:
@@ -235,6 +244,17 @@ def test_tries_that_bring_nothing_are_bounded(
     """As many as the policy allows (OCI-4.31)."""
     wire.on("GET", "", _whole(CUT))
     with pytest.raises(ConnectionLost, match="cut"):
+        _read(registry)
+    assert len(wire.asked) == context.retry.attempts
+
+
+def test_a_trickle_is_no_progress(
+    registry: DistributionRegistry, wire: ScriptedTransport, context: OpenContext
+) -> None:
+    """A byte more each time would take for ever (OCI-4.31)."""
+    parts = [_part(n, LARGE[n : n + 1], CUT) for n in range(1, 40)]
+    wire.on("GET", "", _whole(LARGE[:1], CUT), *parts)
+    with pytest.raises(ConnectionLost):
         _read(registry)
     assert len(wire.asked) == context.retry.attempts
 

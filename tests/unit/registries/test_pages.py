@@ -74,10 +74,14 @@ def test_what_is_no_name_is_left_out(
     assert _names(wire, context) == found
 
 
-def test_a_page_seen_before_is_the_end(wire: ScriptedTransport, context: OpenContext) -> None:
-    """A link back does not lead round and round (OCI-5.3)."""
-    wire.on("GET", "", _page(["a"], f'<{URL}?n=1000>; rel="next"'))
-    assert _names(wire, context) == ["a"]
+@pytest.mark.parametrize("tags", [["a"], []])
+def test_a_page_seen_before_is_the_end(
+    wire: ScriptedTransport, context: OpenContext, tags: list[str]
+) -> None:
+    """A link back does not lead round and round, not even between empty pages (OCI-5.3)."""
+    wire.on("GET", "", _page(tags, f'<{URL}?n=1000>; rel="next"'))
+    assert _names(wire, context) == tags
+    assert len(wire.asked) == 1
 
 
 def test_a_page_without_a_new_name_is_the_end(

@@ -346,6 +346,17 @@ def test_two_repositories_are_tried_and_their_sessions_not_left_open(
     assert wire.named("PUT")[0].call.url.startswith("https://registry.example/u/c?digest=")
 
 
+def test_a_session_is_kept_when_the_next_mount_fails(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """What one try has opened, the upload uses."""
+    _accepting(wire)
+    wire.on("POST", r"\?mount=.*from=b", (202, {"Location": "/u/b"}))
+    wire.on("POST", r"\?mount=.*from=c", 500)
+    _put(registry, SMALL, mount_from=["b", "c"])
+    assert wire.named("PUT")[0].call.url.startswith("https://registry.example/u/b?digest=")
+
+
 def test_a_mount_that_works_takes_the_session_of_an_earlier_one_away(
     registry: DistributionRegistry, wire: ScriptedTransport
 ) -> None:
@@ -571,11 +582,11 @@ def test_a_session_that_vanished_between_two_pieces_may_have_been_committed(
     open_with: Opening, wire: ScriptedTransport
 ) -> None:
     """By somebody else, say; no byte is sent again."""
-    registry = open_with(quirks=Quirks(upload="chunked", chunk_bytes=2 * MIB))
+    registry = open_with(quirks=Quirks(upload="chunked", chunk_bytes=MIB))
     _taking_pieces(wire)
     wire.on("PATCH", "/u/2", 404)
     wire.on("HEAD", "", 200)
-    assert _put(registry).bytes_sent == len(LARGE)
+    assert _put(registry).bytes_sent == 2 * MIB
     assert wire.named("PUT") == []
 
 
@@ -674,10 +685,10 @@ def test_a_wait_the_server_asks_for_is_kept(
     wire.on("GET", "/u/1", 404)
     wire.on("PUT", "/u/1", RateLimited("slow", retry_after=77.0), STORED)
     _put(registry)
-    assert clock.slept == (77.0,)
     wire.on("PUT", "/u/1", RateLimited("slow", retry_after=7777.0))
     with pytest.raises(RateLimited):
         _put(registry)
+    assert clock.slept == (77.0,)
 
 
 def test_a_source_that_breaks_is_not_blamed_on_the_destination(

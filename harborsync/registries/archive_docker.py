@@ -269,7 +269,7 @@ def _first_image(
         return None
     if not manifest.is_index:
         return manifest if _is_image(manifest) else None
-    children = (_first_image(read(e.digest), read) for e in manifest.entries if e.attests is None)
+    children = (_first_image(read(entry.digest), read) for entry in manifest.entries)
     return next((child for child in children if child is not None), None)
 
 

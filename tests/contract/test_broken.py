@@ -217,7 +217,7 @@ class Describes(MemoryRegistry):
     def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
         for artifact in artifacts:
             if self.resolve(artifact.repository, artifact.reference) is not None:
-                yield attrs.evolve(artifact, **dict.fromkeys(facts, UNAVAILABLE))
+                yield attrs.evolve(artifact, size=UNAVAILABLE)
 
 
 class DescribesBackwards(Describes):

@@ -67,7 +67,11 @@ def _explain(error: BaseException, kind: type | None) -> str:
 def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415
 
-    converter = Converter(forbid_extra_keys=True, omit_if_default=True)
+    converter = Converter(
+        forbid_extra_keys=True,
+        omit_if_default=True,
+        unstruct_collection_overrides={frozenset: sorted},
+    )
     # The hook of a class serves the classes derived from it, too: here, every StrEnum.
     converter.register_structure_hook(
         str, lambda value, kind: _text(value) if kind is str else _word(value, kind)

@@ -101,7 +101,7 @@ def test_known_tags_are_those_of_a_listing_and_ask_nobody() -> None:
     random_image(1).push_to(registry, "team/app", "v1")
     assert warehouse.known_tags(SOURCE, "team/app") is None
     warehouse.listing(SOURCE, "team/app")
-    assert warehouse.known_tags(SOURCE, "team/app") == {Tag("v1")}
+    assert warehouse.known_tags(SOURCE, "team/app") == frozenset({Tag("v1")})
 
 
 def test_a_listing_that_failed_is_tried_again() -> None:

@@ -9,6 +9,7 @@ or manifest that is there is found by its digest under every repository's name.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import threading
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from harborsync.endpoint import Endpoint
     from harborsync.registry import BlobOpener
+
+_log = logging.getLogger(__name__)
 
 BLOCK: Final = 2**20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -273,7 +276,8 @@ class OnDiskRegistry:
                 return self._subjects[entry.digest]
         try:
             manifest = self._read(entry.digest, entry.media_type)
-        except (InvalidManifest, InvalidReference):
+        except (IntegrityError, InvalidReference) as error:
+            _log.warning("%s is taken for no referrer: %s", entry.digest, error.message)
             manifest = None
         if manifest is None:
             return None

@@ -174,6 +174,20 @@ def test_entries_that_are_no_manifests_are_no_referrers(tmp_path: Path) -> None:
     assert open_layout(tmp_path).list_referrers("a", IMAGE.digest) == ()
 
 
+def test_one_damaged_manifest_does_not_hide_all_referrers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is passed over, and the log tells."""
+    registry = open_layout(tmp_path)
+    sbom, damaged = (random_referrer(n, IMAGE.descriptor) for n in (1, 2))
+    for sample in (IMAGE, sbom, damaged):
+        sample.push_to(registry, "a")
+    _blob_file(tmp_path, damaged.digest).write_bytes(b"{}")
+    listed = open_layout(tmp_path).list_referrers("a", IMAGE.digest)
+    assert [entry.digest for entry in listed] == [sbom.digest]
+    assert str(damaged.digest) in caplog.text
+
+
 def test_a_config_is_no_manifest(tmp_path: Path) -> None:
     """Though it is JSON and has a key named config; nor is a layer."""
     _pushed(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import harborsync
@@ -63,6 +64,20 @@ def _in_block(shown: list[str]) -> bool:
     return last.startswith("    ") or last.endswith("::")
 
 
+def enter_by_the_front_door(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Resolve names where users import them, ``harborsync.Plan``, to where they are documented."""
+    package, _, name = node.get("reftarget", "").rpartition(".")
+    if package not in {"harborsync", "harborsync.credentials", "harborsync.testing"}:
+        return None
+    found = getattr(importlib.import_module(package), name, None)
+    if not hasattr(found, "__qualname__"):
+        return None
+    target = f"{found.__module__}.{found.__qualname__}"
+    where = (node["refdoc"], app.builder, "obj", target)
+    return env.domains["py"].resolve_xref(env, *where, node, content)
+
+
 def setup(app: Any) -> None:
     """Connect the above."""
     app.connect("autodoc-process-docstring", show_drawings)
+    app.connect("missing-reference", enter_by_the_front_door)

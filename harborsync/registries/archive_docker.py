@@ -274,5 +274,5 @@ def _first_image(
 
 
 def _is_image(manifest: Manifest) -> bool:
-    is_image = manifest.artifact_type in {OCI_CONFIG, DOCKER_CONFIG} and manifest.subject is None
+    is_image = manifest.artifact_type in {OCI_CONFIG, DOCKER_CONFIG}
     return is_image and all("tar" in blob.media_type for blob in manifest.blobs[1:])

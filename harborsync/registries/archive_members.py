@@ -129,10 +129,9 @@ class _Part(io.RawIOBase):
 
 
 def _index(file: BinaryIO) -> dict[str, Member]:
-    length = os.fstat(file.fileno()).st_size
     try:
         with tarfile.open(fileobj=cast("BinaryIO", _Wary(file)), mode="r:") as archive:
-            return _files(_named(archive), length)
+            return _files(_named(archive))
     except (tarfile.TarError, RecursionError, ValueError, EOFError) as error:
         msg = f"this is no sound tar archive: {error}"
         raise IntegrityError(msg) from error
@@ -166,7 +165,7 @@ def _named(archive: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
             yield _inside(info.name), info
 
 
-def _files(named: Iterator[tuple[str, tarfile.TarInfo]], length: int) -> dict[str, Member]:
+def _files(named: Iterator[tuple[str, tarfile.TarInfo]]) -> dict[str, Member]:
     files: dict[str, Member] = {}
     links: dict[str, str] = {}
     for name, info in named:
@@ -176,16 +175,16 @@ def _files(named: Iterator[tuple[str, tarfile.TarInfo]], length: int) -> dict[st
         if info.issym() or info.islnk():
             links[name] = _target(name, info)
         else:
-            files[name] = _member(name, info, length)
+            files[name] = _member(name, info)
     return files | {name: _followed(name, target, files) for name, target in links.items()}
 
 
-def _member(name: str, info: tarfile.TarInfo, length: int) -> Member:
+def _member(name: str, info: tarfile.TarInfo) -> Member:
     if not info.isreg() or info.issparse():
         msg = f"{name!r} in the archive is no ordinary file"
         raise IntegrityError(msg)
-    if info.size < 0 or info.offset_data + info.size > length:
-        msg = f"{name!r} in the archive claims {info.size} bytes, which are not there"
+    if info.size < 0:
+        msg = f"{name!r} in the archive claims {info.size} bytes"
         raise IntegrityError(msg)
     return Member(offset=info.offset_data, size=info.size)
 
@@ -201,9 +200,6 @@ def _inside(name: str) -> str:
 
 def _target(name: str, info: tarfile.TarInfo) -> str:
     base = posixpath.dirname(name) if info.issym() else ""
-    if info.linkname.startswith("/"):
-        msg = f"the link {name!r} leads out of the archive"
-        raise IntegrityError(msg)
     return _inside(posixpath.join(base, info.linkname))
 
 
@@ -276,12 +272,10 @@ class _Inflater:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take some data and give what it becomes."""
-        is_drained = False
-        while data or not is_drained:
+        while data:
             if self._stream.eof:
                 self._stream = zlib.decompressobj(wbits=_GZIP_BITS)
             piece = self._inflate(data)
-            is_drained = self._stream.eof or len(piece) < _BLOCK
             data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
             if piece:
                 yield piece

@@ -35,10 +35,8 @@ def compare(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> It
     source = attrs.evolve(artifact.ref, digest=digest)
     wanted = _wanted(planning, rule, source, digest)
     for to in rule.destinations:
-        name = named(rule, to, source)
-        if planning.warehouse.known_tags(to, name.repository) is not None:
-            rule.naming.check(name, planning.warehouse.registry(to).quirks)
-            yield _Comparison(planning, rule, to, source, wanted).step(name)
+        one = _Comparison(planning, rule, to, source, wanted)
+        yield from planning.guarded(rule, f"{source} to {to}", one.steps)
 
 
 def _source_digest(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Digest | None:
@@ -81,6 +79,13 @@ class _Comparison:
         self._source = source
         self._wanted = wanted
         self._registry = planning.warehouse.registry(to)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield what is to be done, or nothing if the destination could not be listed."""
+        name = named(self._rule, self._to, self._source)
+        if self._planning.warehouse.known_tags(self._to, name.repository) is not None:
+            self._rule.naming.check(name, self._registry.quirks)
+            yield self.step(name)
 
     def step(self, name: ArtifactRef) -> Step:
         """Return what is to be done about the artifact under ``name``."""

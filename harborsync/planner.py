@@ -11,7 +11,7 @@ from harborsync.artifact import Artifact
 from harborsync.comparison import compare
 from harborsync.errors import NotFound, Side, on_side
 from harborsync.naming import refuse_collisions
-from harborsync.plan import Action, Plan, Step, Verdict
+from harborsync.plan import Action, Plan, PlanFailure, Step, Verdict
 from harborsync.planning import Planning, named
 from harborsync.selection import EVERYWHERE, Scope, select
 
@@ -56,7 +56,7 @@ def make_plan(
         rules=rules,
         made_at=planning.now,
         steps=tuple(sorted(steps, key=_by_source)),
-        failures=tuple(planning.failures),
+        failures=tuple(sorted(planning.failures, key=_by_what)),
         notes=tuple(_notes(rules, steps, has_memory=has_memory)),
         verdicts=tuple(sorted(planning.verdicts, key=_by_name)),
         sizes=sizes,
@@ -180,6 +180,10 @@ def _notes(
 
 def _by_name(verdict: Verdict) -> tuple[str, str]:
     return (verdict.rule, str(verdict.artifact))
+
+
+def _by_what(failure: PlanFailure) -> tuple[str, str]:
+    return (failure.rule, failure.what)
 
 
 def _by_source(step: Step) -> tuple[str, str, str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
@@ -67,21 +68,26 @@ class Planning:
             ConfigurationError: The rule cannot work as it is written; that stops everything.
         """
 
-        def guarded(item: _A) -> list[_B] | PlanFailure:
-            try:
-                return list(work(rule, item))
-            except ConfigurationError:
-                raise
-            except HarborsyncError as error:
-                return failure_of(rule, _what(item), error)
+        def one(item: _A) -> list[_B]:
+            return self.guarded(rule, _what(item), partial(work, rule, item))
 
-        found: list[_B] = []
-        for result in self.ask(guarded, items):
-            if isinstance(result, PlanFailure):
-                self.failures.append(result)
-            else:
-                found += result
-        return found
+        return [each for found in self.ask(one, items) for each in found]
+
+    def guarded(
+        self, rule: ReplicationRule, what: str, work: Callable[[], Iterable[_B]]
+    ) -> list[_B]:
+        """Return what ``work`` yields; nothing if it fails, which is noted.
+
+        Raises:
+            ConfigurationError: The rule cannot work as it is written.
+        """
+        try:
+            return list(work())
+        except ConfigurationError:
+            raise
+        except HarborsyncError as error:
+            self.failures.append(failure_of(rule, what, error))
+            return []
 
     def note(self, rule: ReplicationRule, artifact: Artifact, why: str, *, chosen: bool) -> None:
         """Note what a rule said of an artifact."""

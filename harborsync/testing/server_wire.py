@@ -13,7 +13,7 @@ import socket
 import struct
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -36,6 +36,8 @@ _LONGEST_LINE: Final = 64 * 1024
 _DRAIN: Final = 4 * 2**20
 #: A target may be a whole URL, as clients of proxies send it.
 _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
+_FIRST_LINE: Final = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.([01])\r?\n")
+_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(?:;.*)?\r?\n")
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -381,10 +383,13 @@ class Connection:
             fault = self._fault_for(request) or faults.NONE
             response = self._respond(request, fault)
             noted.status = response.status
-            last = not (_stays(request) and response.honest and request.body.drain())
+            drained = request.body.drain()
+            last = not (drained and response.honest and _stays(request))
             self._send(request, response, fault, noted, last=last)
         finally:
             noted.write()
+        if not drained:
+            self._linger()
         return not last
 
     def _respond(self, request: Request, fault: Fault) -> Response:
@@ -439,20 +444,41 @@ class Connection:
             self._stream.read(1)
         raise Hangup(reset=fault.reset)
 
+    def _linger(self) -> None:
+        """Let the client finish what it sends, so that it finds our answer and not a reset."""
+        socket.socket.shutdown(self._socket, socket.SHUT_WR)
+        while self._stream.read1(_BLOCK):
+            pass
+
     def _read_request(self) -> Request | None:
-        line = self._stream.readline(_LONGEST_LINE)
-        words = line.decode("latin-1").split()
-        if len(words) != 3:  # noqa: PLR2004 - method, target, version
+        found = self._read_first_line()
+        if found is None:
             return None
         headers = self._read_headers()
+        if found[3] == b"0":
+            headers.setdefault("connection", "close")
+        if not headers.get("content-length", "0").isdecimal():
+            self._refuse()
         return Request(
-            method=words[0],
-            target=_ABSOLUTE.sub("", words[1]),
+            method=found[1].decode(),
+            target=_ABSOLUTE.sub("", found[2].decode("latin-1")),
             headers=headers,
             body=self._body(headers),
             connection=self._number,
             secure=self._secure,
         )
+
+    def _read_first_line(self) -> re.Match[bytes] | None:
+        """Read method and target; who speaks something else, such as TLS, is told at once."""
+        first = self._stream.peek(1)[:1]
+        if not first:
+            return None
+        line = self._stream.readline(_LONGEST_LINE) if first.isalpha() else b""
+        return _FIRST_LINE.fullmatch(line) or self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        self._socket.sendall(_BAD_REQUEST)
+        raise Hangup
 
     def _read_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -465,8 +491,6 @@ class Connection:
     def _body(self, headers: Mapping[str, str]) -> RequestBody:
         chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         length = headers.get("content-length", "0")
-        if not length.isdecimal():
-            raise Hangup
         proceed = self._proceed if headers.get("expect", "").lower() == "100-continue" else None
         return RequestBody(self._stream, None if chunked else int(length), proceed)
 

@@ -70,23 +70,37 @@ def session(client: Any) -> str:
     return location
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"\r\n", id="an empty line"),
-        pytest.param(b"hello\r\n\r\n", id="no HTTP"),
-        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="no length"),
-    ],
-)
-def test_what_is_no_request_ends_the_connection(
-    plain: Plain, server: LoopbackRegistry, said: bytes
-) -> None:
+def test_silence_ends_the_connection(plain: Plain, server: LoopbackRegistry) -> None:
     """There is no answer and nothing in the log."""
-    plain.send(said)
     plain.end()
     assert plain.rest() == b""
     assert server.requests == ()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\r\n", id="an empty line"),
+        pytest.param(b"hello\r\n\r\n", id="no HTTP"),
+        pytest.param(b"GET / HTTP/2\r\n\r\n", id="another version"),
+        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="no length"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00", id="the beginning of TLS"),
+    ],
+)
+def test_what_is_no_request_is_refused_at_once(
+    plain: Plain, server: LoopbackRegistry, said: bytes
+) -> None:
+    """Clients that try TLS first learn that there is none; nothing is logged."""
+    plain.send(said)
+    assert plain.head()[0] == "HTTP/1.1 400 Bad Request"
+    assert plain.rest() == b""
+    assert server.requests == ()
+
+
+def test_a_client_of_old_is_served(plain: Plain) -> None:
+    """HTTP/1.0 means one request to a connection."""
+    plain.say("GET /v2/ HTTP/1.0")
+    assert plain.rest().endswith(b"{}")
 
 
 def test_who_wants_to_go_is_let_go(plain: Plain) -> None:
@@ -128,13 +142,16 @@ def test_a_patient_client_is_told_to_go_on(plain: Plain, session: str) -> None:
 def test_a_patient_client_is_spared_its_body(plain: Plain) -> None:
     """Where the body is not wanted, the answer comes at once and the connection ends."""
     plain.say("PATCH /nowhere HTTP/1.1", "Content-Length: 10", "Expect: 100-continue")
-    assert b"404" in plain.rest()
+    assert b"404" in plain.rest()  # which ends although the client has not
 
 
 def test_a_long_body_nobody_wants_ends_the_connection(plain: Plain) -> None:
     """It is not read to its end, and the answer says so."""
     plain.say("PATCH /nowhere HTTP/1.1", f"Content-Length: {2**30}")
+    plain.send(bytes(2**20))
     assert "Connection: close" in plain.head()
+    plain.send(bytes(2**20))  # no reset: the answer can be read by who is still sending
+    plain.end()
 
 
 def test_a_short_body_nobody_wants_is_skipped(plain: Plain) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from harborsync.errors import HarborsyncError, RateLimited
+from harborsync.errors import HarborsyncError, RateLimited, RegistryError
 from harborsync.events import RetryScheduled
 from harborsync.http.answers import error_from
 from harborsync.http.faults import NOTHING_SENT
@@ -85,8 +85,9 @@ class Retries:
         try:
             result = once()
         except HarborsyncError as error:
-            sure = isinstance(error, (*NOTHING_SENT, RateLimited))
-            if error.retryable and (call.repeatable or sure):
+            # A RegistryError is the token server's: our own request did not even begin.
+            not_begun = isinstance(error, (*NOTHING_SENT, RegistryError))
+            if error.retryable and (call.repeatable or not_begun):
                 return error
             raise
         self.heed(result.answer)

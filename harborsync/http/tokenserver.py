@@ -105,7 +105,7 @@ class TokenServer:
         headers = {}
         credential = request.credential
         if credential is not None:
-            fields.append(("account", credential.username))
+            fields += [("account", credential.username)] if credential.username else []
             headers["Authorization"] = basic(credential)
         joint = "&" if "?" in request.url.target else "?"
         query = urlencode(fields, quote_via=quote, safe=":/,*")

@@ -22,10 +22,10 @@ from harborsync.clock import SystemClock
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue
 from harborsync.testing.profiles import PROFILES, LoopbackQuirks
+from harborsync.testing.server_connection import Connection
 from harborsync.testing.server_hub import Hub
 from harborsync.testing.server_listener import Listener
 from harborsync.testing.server_routes import answer
-from harborsync.testing.server_wire import Connection
 from harborsync.testing.storage import Storage
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from harborsync.clock import Clock
     from harborsync.testing.faults import Fault
-    from harborsync.testing.server_wire import LoggedRequest, Request, Response
+    from harborsync.testing.server_connection import LoggedRequest
+    from harborsync.testing.server_wire import Request, Response
     from harborsync.testing.tls import TestAuthority
     from harborsync.testing.tokens import Auth
 

@@ -139,11 +139,12 @@ class _Comparison:
     def _differing(self, name: ArtifactRef, found: Digest) -> tuple[Action, str]:
         """Say what to do about a name that another artifact has."""
         listed = self._listed(name)
-        if listed is not None and listed.immutable is True:
+        is_fixed = listed is not None and listed.immutable is True
+        if is_fixed and self._rule.on_conflict is not OnConflict.SKIP:
             return Action.CONFLICT, f"the tag is immutable there and has {found}"
         place = Place(rule=self._rule.name, to=str(self._to), artifact=name)
         written = self._planning.state.written(place)
-        if written is not None and written.digest == found:
+        if written is not None and written.digest == found and not is_fixed:
             return Action.COPY, "moved at the source; what is there is ours"
         if self._rule.on_conflict is OnConflict.OVERWRITE:
             return Action.COPY, f"overwrites {found}"

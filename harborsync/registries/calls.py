@@ -88,8 +88,13 @@ def said_digest(answer: Answer) -> Digest | None:
 
 def said_length(answer: Answer) -> int | None:
     """Return Content-Length, or None where it is not a number."""
-    text = answer.headers.get("Content-Length")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+    return whole_number(answer.headers.get("Content-Length"))
+
+
+def whole_number(text: str) -> int | None:
+    """Read a whole number out of a header, or return None."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if is_number else None
 
 
 class Tries:

@@ -32,7 +32,8 @@ from harborsync.registries.calls import (
 )
 from harborsync.registries.extras import Catalog, Mounts, Referrers, TagDeletion
 from harborsync.registries.pages import names
-from harborsync.registries.uploads import MemoryJournal, SessionJournal, Uploader
+from harborsync.registries.sessions import MemoryJournal, SessionJournal
+from harborsync.registries.uploads import Uploader
 from harborsync.registry import Abilities, BlobPut, Quirks
 
 if TYPE_CHECKING:
@@ -278,11 +279,11 @@ class DistributionRegistry:
         digest, size = said_digest(answer), said_length(answer)
         if digest is None or not size or media_type in _NO_TYPE:
             return None
-        if isinstance(reference, Digest) and digest.algorithm == reference.algorithm:
-            digest = digest if digest == reference else None
-        elif isinstance(reference, Digest):
+        if isinstance(reference, Digest):
+            if digest.algorithm == reference.algorithm and digest != reference:
+                return None
             digest = reference
-        return digest and Descriptor(media_type=media_type, digest=digest, size=size)
+        return Descriptor(media_type=media_type, digest=digest, size=size)
 
     def _read_manifest(self, answer: Answer, repository: str, reference: Tag | Digest) -> Manifest:
         if answer.status != _OK:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import attrs
 
@@ -30,7 +30,14 @@ from harborsync.errors import (
 )
 from harborsync.events import BlobOutcome
 from harborsync.http.wire import Body
-from harborsync.registries.calls import SMALL, Tries, path, pushing, said_digest
+from harborsync.registries.calls import SMALL, Tries, path, pushing, said_digest, whole_number
+from harborsync.registries.sessions import (
+    Session,
+    SessionJournal,
+    SessionKey,
+    read_offset,
+    resolve_location,
+)
 from harborsync.registries.sources import CheckedSource
 from harborsync.registry import BlobPut
 from harborsync.secrets import Secret
@@ -40,7 +47,6 @@ if TYPE_CHECKING:
 
     from harborsync.content import Descriptor
     from harborsync.http.wire import Answer
-    from harborsync.reference import Digest
     from harborsync.registries.calls import Api
     from harborsync.registry import BlobOpener, Mounting, Quirks
 
@@ -58,86 +64,6 @@ _MOUNT_TRIES: Final = 2  # OCI-4.5
 #: A proxy that refuses pieces even of this length refuses uploads (OCI-4.24).
 _SHORTEST_PIECE: Final = 256 * 1024
 _SHRINK: Final = 8
-
-
-# --- sessions that outlive a failure -------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class SessionKey:
-    """Which upload a session is for.
-
-    Attributes:
-        registry: The registry's identity.
-        repository: The repository it goes to.
-        digest: What is uploaded.
-    """
-
-    registry: str
-    repository: str
-    digest: Digest
-
-
-class SessionJournal(Protocol):
-    """Remembers open upload sessions, so that an upload goes on where it broke off.
-
-    A session's URL may let anybody write to it, so it is a secret.
-    """
-
-    def remember(self, key: SessionKey, session: Secret) -> None:
-        """Remember the URL of the session for ``key``, in place of an older one."""
-        ...
-
-    def recall(self, key: SessionKey) -> Secret | None:
-        """Return the URL last remembered, or None."""
-        ...
-
-    def forget(self, key: SessionKey) -> None:
-        """Forget the session; fine if there is none."""
-        ...
-
-
-class MemoryJournal:
-    """A journal that lasts as long as its process; safe to use from many threads."""
-
-    def __init__(self) -> None:
-        self._sessions: dict[SessionKey, Secret] = {}
-
-    def remember(self, key: SessionKey, session: Secret) -> None:
-        """Remember the URL of the session for ``key``, in place of an older one."""
-        self._sessions[key] = session
-
-    def recall(self, key: SessionKey) -> Secret | None:
-        """Return the URL last remembered, or None."""
-        return self._sessions.get(key)
-
-    def forget(self, key: SessionKey) -> None:
-        """Forget the session; fine if there is none."""
-        self._sessions.pop(key, None)
-
-
-@attrs.frozen(kw_only=True)
-class Session:
-    """An upload session at the server.
-
-    Attributes:
-        url: Where it goes on; may hold secrets.
-        offset: How many bytes the server has.
-        min_chunk: The shortest piece the server wants, or 0 (OCI-4.13).
-    """
-
-    url: str = attrs.field(repr=False)
-    offset: int = 0
-    min_chunk: int = 0
-
-    @property
-    def commit_url(self) -> str:
-        """The URL up to the digest, every byte of it as the server gave it (OCI-4.11)."""
-        glue = "" if self.url.endswith(("?", "&")) else "&" if "?" in self.url else "?"
-        return f"{self.url}{glue}digest="
-
-
-# --- the ways of a blob --------------------------------------------------------------------
 
 
 class Uploader:
@@ -205,11 +131,11 @@ class Uploader:
         if not location:
             msg = f"{self.api.name} opened an upload session and did not say where"
             raise RegistryError(msg, method=answer.method, status=answer.status)
-        asked = answer.headers.get("OCI-Chunk-Min-Length")
+        asked = whole_number(answer.headers.get("OCI-Chunk-Min-Length"))
         return Session(
-            url=_resolve(answer.url, location),
+            url=resolve_location(answer.url, location),
             offset=offset,
-            min_chunk=int(asked) if asked.isascii() and asked.isdigit() else min_chunk,
+            min_chunk=min_chunk if asked is None else asked,
         )
 
     def abandon(self, repository: str, session: Session) -> None:
@@ -365,9 +291,8 @@ class _Upload:
 
     def _send_whole(self, session: Session) -> None:
         """Send everything in the request that commits it (OCI-4.7)."""
-        url = session.commit_url + quote(str(self._blob.digest), safe="")
-        answer = self._transfer("PUT", url, 0, self._blob.size, {})
-        self._check_stored(answer)
+        url = session.commit_url(self._blob.digest)
+        self._check_stored(self._transfer("PUT", url, 0, self._blob.size, {}))
 
     def _send_pieces(self, session: Session, piece: int) -> None:
         while session.offset < self._blob.size:
@@ -380,7 +305,7 @@ class _Upload:
             # The server's own Range is not to be trusted on success (OCI-4.14).
             session = self._next(session, answer, end)
             self._keep(session)
-        url = session.commit_url + quote(str(self._blob.digest), safe="")
+        url = session.commit_url(self._blob.digest)
         self._check_stored(self._transfer("PUT", url, self._blob.size, 0, {}))
 
     def _next(self, session: Session, answer: Answer, offset: int) -> Session:
@@ -430,8 +355,10 @@ class _Upload:
 
     def _refused(self, answer: Answer) -> RegistryError:
         error = self._api.refused(answer, self._what)
-        if not self._blob.size and not error.hint:
-            error.hint = "some registries do not take empty blobs"
+        if not self._blob.size:
+            error.hint = error.hint or "some registries do not take empty blobs"
+        if "BLOB_UPLOAD_INVALID" in error.codes:  # OCI-4.12
+            error.hint = error.hint or "servers behind one address must share one http.secret"
         return error
 
     # --- after a failure -------------------------------------------------------------------
@@ -501,8 +428,8 @@ class _Upload:
             scopes=pushing(self._repository),
             what=f"ask about an upload to {self._repository}",
         )
-        offset = _offset(answer.headers.get("Range"))
-        if answer.status not in _TAKEN or not 0 <= offset <= self._blob.size:
+        offset = read_offset(answer.headers.get("Range"))
+        if answer.status not in _TAKEN or offset is None or offset > self._blob.size:
             return None
         return self._next(session, answer, offset)
 
@@ -529,25 +456,6 @@ def _algorithm(blob: Descriptor, glue: str) -> str:
     """Return the parameter that lets a server hash as it goes (OCI-4.21)."""
     algorithm = blob.digest.algorithm
     return "" if algorithm == "sha256" else f"{glue}digest-algorithm={algorithm}"
-
-
-def _resolve(base: str, location: str) -> str:
-    """Resolve a Location without touching a byte of its query (OCI-4.11)."""
-    if location.startswith("/") and not location.startswith("//"):
-        parts = urlsplit(base)
-        return f"{parts.scheme}://{parts.netloc}{location}"
-    target, mark, query = location.partition("?")
-    return urljoin(base, target) + mark + query
-
-
-def _offset(span: str) -> int:
-    """Read how many bytes a session's Range stands for; ``0-0`` is none (OCI-4.14)."""
-    last = span.removeprefix("bytes=").rpartition("-")[2]
-    if not last:
-        return 0
-    if not (last.isascii() and last.isdigit()):
-        return -1
-    return int(last) + 1 if int(last) else 0
 
 
 def _status(error: HarborsyncError) -> int:

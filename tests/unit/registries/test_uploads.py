@@ -27,7 +27,7 @@ from harborsync.errors import (
 )
 from harborsync.events import BlobOutcome, RetryScheduled
 from harborsync.reference import Digest
-from harborsync.registries.uploads import MemoryJournal, SessionKey
+from harborsync.registries.sessions import MemoryJournal, SessionKey
 from harborsync.registry import BlobPut, Quirks
 from harborsync.secrets import Secret
 
@@ -637,6 +637,16 @@ def test_some_failures_are_forgiven_once(
     with pytest.raises(RegistryError):
         _put(registry)
     assert len(wire.named("PUT")) == 2
+
+
+def test_a_session_that_is_never_known_hints_at_servers_that_do_not_know_each_other(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """Replicas without a common secret refuse each other's Locations (OCI-4.12)."""
+    _accepting(wire, put=(400, {}, b'{"errors": [{"code": "BLOB_UPLOAD_INVALID"}]}'))
+    wire.on("GET", "/u/", 404)
+    with pytest.raises(RegistryError, match=r"http\.secret"):
+        _put(registry)
 
 
 @pytest.mark.parametrize("reply", [403, 400, AddressRefused("not there")])

@@ -59,7 +59,7 @@ def test_a_mapping_says_what_its_secret_is(field: str, kind: Kind) -> None:
     [
         {"username": "robot"},
         {"password": "hunter2", "token": "hunter2"},
-        {"username": "robot", "password": "hunter2", "pasword": "hunter2"},
+        {"username": "robot", "password": "hunter2", "passphrase": "hunter2"},
     ],
 )
 def test_an_entry_that_is_no_login_is_refused_without_its_secret(entry: dict[str, str]) -> None:

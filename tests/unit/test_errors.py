@@ -51,7 +51,7 @@ def test_a_side_once_known_is_not_overwritten() -> None:
 def test_a_wrong_text_is_also_a_value_error(kind: type[HarborsyncError]) -> None:
     """People who catch ValueError catch it."""
     with pytest.raises(ValueError, match="no such"):
-        raise kind("no such thing")  # noqa: EM101, TRY003 - the text is the point
+        raise kind("no such thing")
 
 
 def test_a_missing_package_is_also_an_import_error() -> None:

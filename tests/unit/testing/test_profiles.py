@@ -32,8 +32,7 @@ def test_quirks_win_over_a_profile(make: Any, talk: Any) -> None:
 
 def test_every_switch_is_described() -> None:
     """The docstring has a line for each."""
-    described = LoopbackQuirks.__doc__ or ""
-    missing = [
-        f.name for f in attrs.fields(LoopbackQuirks) if f"        {f.name}: " not in described
-    ]
+    lines = (LoopbackQuirks.__doc__ or "").splitlines()
+    described = {line.strip().partition(": ")[0] for line in lines}
+    missing = [f.name for f in attrs.fields(LoopbackQuirks) if f.name not in described]
     assert missing == []

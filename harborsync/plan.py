@@ -289,6 +289,10 @@ def check_plan(
     if rules_hash(plan.rules) != rules_hash(rules):
         msg = "the plan was made from other rules"
         raise PlanRefused(msg, hint="make the plan again")
+    strangers = {step.rule for step in plan} - {rule.name for rule in rules}
+    if strangers:
+        msg = f"the plan has steps of rules that are not in it: {', '.join(sorted(strangers))}"
+        raise PlanRefused(msg, hint="make the plan again instead of editing it")
     age = (now - plan.made_at).total_seconds()
     if age > lifetime:
         msg = f"the plan is {age:.0f} s old, and plans are good for {lifetime:.0f} s"

@@ -189,6 +189,13 @@ def test_a_plan_of_other_rules_is_refused() -> None:
         check_plan(PLAN, (attrs.evolve(RULE, deep=True),), EPOCH, 60.0)
 
 
+def test_a_plan_with_steps_of_a_stranger_is_refused() -> None:
+    """Somebody has edited it, and nobody knows what the step stands for."""
+    plan = attrs.evolve(PLAN, steps=(_step(rule="stranger"),))
+    with pytest.raises(PlanRefused, match="stranger"):
+        check_plan(plan, (RULE,), EPOCH, 60.0)
+
+
 def test_a_step_must_say_which_digest_it_wants() -> None:
     """One made by hand without a digest is told to be made again."""
     with pytest.raises(ConfigurationError, match="which digest"):

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 #: How long a login that the token server refused is not shown to it again: a wrong password
 #: sent by every worker locks its user out.
 REFUSAL_LASTS: Final = 30.0
+#: How long a login is taken for the same without asking its source, which may read files.
+LOGIN_KEEPS: Final = 1.0
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _API: Final = "/v2/"
@@ -161,6 +163,7 @@ class Porter:
         self._memory = memory
         self._ping = ping
         self._is_expiry = is_expiry
+        self._held: dict[str, tuple[float, Credential | None]] = {}
 
     def ticket(self, call: Call, url: Url) -> Ticket:
         """Return what to show with a request, before anybody has asked.
@@ -242,11 +245,18 @@ class Porter:
         return answer.status == _FORBIDDEN and self._is_expiry(answer)
 
     def _credential(self, call: Call) -> Credential | None:
-        return self._source.get(self._host, repository_of(call.scopes))
+        """Return the login; its source is asked once a second at the most for each repository."""
+        repository, now = repository_of(call.scopes), self._clock.monotonic()
+        until, credential = self._held.get(repository, (now, None))
+        if now >= until:
+            credential = self._source.get(self._host, repository)
+            self._held[repository] = now + LOGIN_KEEPS, credential
+        return credential
 
     def _forget(self, shown: Ticket) -> None:
         """Forget what was refused: a token of ours, else the login itself (OCI-2.16, 2.18)."""
         self.drop(shown)
+        self._held.clear()
         if shown.token is None and shown.credential and isinstance(self._source, Forgetful):
             self._source.forget(self._host)
 

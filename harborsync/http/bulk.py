@@ -29,7 +29,7 @@ from harborsync.secrets import redact
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from harborsync.cancel import Cancel
     from harborsync.http.lines import Lines
@@ -63,7 +63,7 @@ class BroadPath:
         size: Connections open at once. One of them is never given to a download: who copies
             within one host holds a download while its upload waits for a connection.
         lines: Opens connections.
-        tls: The context for https.
+        tls: Gives the context for https, when it is first needed.
         idle_timeout: Seconds between two pieces of a body.
     """
 
@@ -72,7 +72,7 @@ class BroadPath:
         *,
         size: int,
         lines: Lines,
-        tls: ssl.SSLContext,
+        tls: Callable[[], ssl.SSLContext],
         idle_timeout: float,
     ) -> None:
         self._all = Berths(size)
@@ -229,7 +229,7 @@ class SizedBlocks:
 class _Adapter(HTTPAdapter):
     """Hands our own sockets and our own TLS context to urllib3."""
 
-    def __init__(self, lines: Lines, *, tls: ssl.SSLContext, size: int) -> None:
+    def __init__(self, lines: Lines, *, tls: Callable[[], ssl.SSLContext], size: int) -> None:
         self._lines = lines
         self._tls = tls
         super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=size, pool_block=True)
@@ -247,7 +247,7 @@ class _Adapter(HTTPAdapter):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the host as requests does, and our context for https."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
+        return host, {"ssl_context": self._tls()} if host["scheme"] == "https" else {}
 
 
 class _Telling(HTTPConnection):

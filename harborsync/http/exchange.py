@@ -78,19 +78,31 @@ class Reply:
         self._read = read
         self._release: Callable[[bool], None] | None = release
         self._body: bytes | None = None
-        self.diagnosis = ""
+        self._diagnosis = ""
+        self._answer: Answer | None = None
 
     @property
     def answer(self) -> Answer:
         """The answer, with as much of its body as :meth:`finish` has read."""
-        return Answer(
-            method=self.request.method,
-            url=str(self.request.url),
-            status=self.status,
-            headers=self.headers,
-            body=self._body or b"",
-            diagnosis=self.diagnosis,
-        )
+        if self._answer is None:
+            self._answer = Answer(
+                method=self.request.method,
+                url=str(self.request.url),
+                status=self.status,
+                headers=self.headers,
+                body=self._body or b"",
+                diagnosis=self._diagnosis,
+            )
+        return self._answer
+
+    @property
+    def diagnosis(self) -> str:
+        """What our token tells about a refusal, or nothing."""
+        return self._diagnosis
+
+    @diagnosis.setter
+    def diagnosis(self, text: str) -> None:
+        self._diagnosis, self._answer = text, None
 
     def finish(self, cap: int) -> Answer:
         """Read the body, unless that is done, and let the connection go.
@@ -103,6 +115,7 @@ class Reply:
             if self._body is None:
                 is_refusal = self.status >= _FIRST_REFUSAL
                 self._body = self._read_refusal(cap) if is_refusal else self._read_all(cap)
+                self._answer = None
             return self.answer
         finally:
             self.close()

@@ -20,6 +20,7 @@ from harborsync.http.lines import Lines
 from harborsync.http.notices import Notices
 from harborsync.http.pace import HostGate
 from harborsync.http.thin import ThinPath
+from harborsync.http.tls import TlsContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,9 @@ class Host:
         trusted = (*options.trusted_hosts, *options.trusted_realms)
         policy = AddressPolicy(key.origin.host, trusted)
         lines = Lines(limits=limits, policy=policy, proxies=options.proxies, resolve=key.resolve)
-        tls = options.tls.context()
+        tls = TlsContext(options.tls)
+        if key.origin.scheme == "https":
+            tls()
         self.thin = ThinPath(
             home=key.origin,
             size=limits.connections - limits.large,

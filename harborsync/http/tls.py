@@ -7,6 +7,7 @@ OpenSSL to say, ``SSL_CERT_FILE`` included.
 from __future__ import annotations
 
 import ssl
+import threading
 
 import attrs
 
@@ -28,6 +29,11 @@ class TlsIdentity:
     cert: str | None = None
     key: str | None = None
     insecure: bool = False
+
+    @property
+    def names_files(self) -> bool:
+        """Whether files are named, which may be lacking."""
+        return any((self.ca, self.cert, self.key))
 
     def context(self) -> ssl.SSLContext:
         """Make the context for connections.
@@ -56,3 +62,28 @@ class TlsIdentity:
             raise InvalidValue(
                 msg, hint="ca, cert and key are paths of PEM files, the key without a password"
             ) from fault
+
+
+class TlsContext:
+    """The context of an identity, made when it is first needed; thread-safe.
+
+    Making one reads all the system's certificates, which plain http has no use for.
+
+    Args:
+        identity: Who we trust and who we are.
+
+    Raises:
+        InvalidValue: A file of the identity is lacking or is not what it should be.
+    """
+
+    def __init__(self, identity: TlsIdentity) -> None:
+        self._identity = identity
+        self._lock = threading.Lock()
+        self._context = identity.context() if identity.names_files else None
+
+    def __call__(self) -> ssl.SSLContext:
+        """Return the context, the same each time."""
+        with self._lock:
+            if self._context is None:
+                self._context = self._identity.context()
+            return self._context

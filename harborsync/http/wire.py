@@ -25,21 +25,23 @@ class Headers:
     """Header fields of an answer, names without regard to case, repeated ones kept apart."""
 
     def __init__(self, pairs: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> None:
-        self._pairs = tuple((name.lower(), value) for name, value in pairs)
+        self._values: dict[str, tuple[str, ...]] = {}
+        for name, value in pairs:
+            key = name.lower()
+            self._values[key] = (*self._values.get(key, ()), value)
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of ``name``."""
-        wanted = name.lower()
-        return next((value for key, value in self._pairs if key == wanted), default)
+        found = self._values.get(name.lower())
+        return found[0] if found else default
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of ``name``, in order."""
-        wanted = name.lower()
-        return tuple(value for key, value in self._pairs if key == wanted)
+        return self._values.get(name.lower(), ())
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a field."""
-        return isinstance(name, str) and any(key == name.lower() for key, _ in self._pairs)
+        return isinstance(name, str) and name.lower() in self._values
 
 
 @attrs.frozen(kw_only=True)

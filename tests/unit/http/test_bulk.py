@@ -66,7 +66,7 @@ def test_a_failing_source_is_remembered() -> None:
 def test_a_cancelled_run_does_not_wait_for_a_download() -> None:
     """All but one connection are for downloads; here that is one."""
     lines = Lines(limits=HostLimits(), policy=AddressPolicy("127.0.0.1"), proxies=Proxies())
-    path = BroadPath(size=2, lines=lines, tls=TlsIdentity().context(), idle_timeout=5)
+    path = BroadPath(size=2, lines=lines, tls=TlsIdentity().context, idle_timeout=5)
     cancel = Cancel()
     with path.downloading(cancel):
         cancel.set()

@@ -32,7 +32,7 @@ def _path(server: ScriptedServer, size: int = 2) -> ThinPath:
         home=Origin.parse(server.origin),
         size=size,
         lines=lines,
-        tls=TlsIdentity().context(),
+        tls=TlsIdentity().context,
         idle_timeout=5,
     )
 

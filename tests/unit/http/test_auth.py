@@ -570,6 +570,15 @@ def test_a_token_server_does_not_change_in_mid_run(door: Door, open_to: Any, cha
         transport.send(_get())
 
 
+def test_another_origin_is_no_reason_to_get_a_token(door: Door, serve: Any, open_to: Any) -> None:
+    """A store that refuses gives its own answer (OCI-2.21)."""
+    store = serve(lambda heard: Said(status=401))
+    transport = open_to(door.server, login=_LOGIN)
+    transport.send(_get())
+    assert transport.send(_get(f"{store.origin}/x", ("repository:b:pull",))).status == 401
+    assert len(door.asked) == 1
+
+
 def test_the_repository_is_told_to_the_source(door: Door, open_to: Any) -> None:
     """Logins may differ by it (OCI-2.25)."""
     asked: list[tuple[str, str]] = []

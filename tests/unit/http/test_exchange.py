@@ -89,6 +89,12 @@ def test_a_body_that_breaks_off_is_an_error_and_a_refusal_is_not() -> None:
     assert Wire(b"abc", breaks=True).reply(403).finish(100).body == b""
 
 
+def test_a_refusal_is_read_as_far_as_an_explanation_goes() -> None:
+    """64 KiB, or less if the call allows less (OCI-7.1)."""
+    assert len(Wire(bytes(10**5)).reply(404).finish(10**6).body) == 64 * 1024
+    assert len(Wire(bytes(10**5)).reply(404).finish(10).body) == 10
+
+
 def test_the_text_of_a_416_is_not_read() -> None:
     """Its announced length is a lie at distribution 2.8 (OCI-4.32)."""
     wire = Wire(b"abc")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
 
+from harborsync.cancel import Cancel
 from harborsync.errors import (
     ConnectionLost,
     CredentialsRefused,
@@ -42,6 +44,12 @@ def _status(status: int, **headers: str) -> Result:
     return Result(answer=Answer(method="GET", url=url, status=status, headers=Headers(pairs)))
 
 
+def _gate_and_retries(clock: FakeClock, policy: RetryPolicy) -> tuple[HostGate, Retries]:
+    context = OpenContext(clock=clock, rng=random.Random(3), retry=policy)
+    gate = HostGate(clock)
+    return gate, Retries(host="r.example", context=context, gate=gate)
+
+
 def _run(
     outcomes: list[Result | HarborsyncError],
     clock: FakeClock | None = None,
@@ -51,10 +59,7 @@ def _run(
 ) -> int:
     """Run a call whose tries come to ``outcomes``; return the last status."""
     clock = clock or FakeClock()
-    context = OpenContext(
-        clock=clock, rng=random.Random(3), retry=policy or RetryPolicy(attempts=3)
-    )
-    retries = Retries(host="r.example", context=context, gate=HostGate(clock))
+    _, retries = _gate_and_retries(clock, policy or RetryPolicy(attempts=3))
     wanted = Call(method="GET", url="/a", repeatable=repeatable)
     return retries.run(wanted, _one_after_another(outcomes)).answer.status
 
@@ -110,6 +115,17 @@ def test_one_attempt_is_no_retry() -> None:
     clock = FakeClock()
     assert _run([_status(503)], clock, RetryPolicy(attempts=1)) == 503
     assert clock.monotonic() == 0
+
+
+@pytest.mark.parametrize(("status", "is_held"), [(429, True), (503, True), (500, False)])
+def test_a_busy_host_is_left_alone_by_all(status: int, is_held: bool) -> None:
+    """Also if it does not say for how long (OCI-7.7)."""
+    clock = FakeClock()
+    gate, retries = _gate_and_retries(clock, RetryPolicy(attempts=1))
+    with suppress(RateLimited):
+        retries.run(Call(method="GET", url="/a"), lambda: _status(status))
+    gate.enter(Cancel())
+    assert (clock.monotonic() > 0) is is_held
 
 
 def test_a_token_servers_pause_is_kept() -> None:

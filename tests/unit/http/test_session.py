@@ -289,6 +289,16 @@ def test_silence_is_a_timeout(ask: Ask, serve: Any, open_to: Any) -> None:
         release.set()
 
 
+def test_the_wait_within_a_body_is_not_that_for_its_beginning(
+    ask: Ask, serve: Any, open_to: Any
+) -> None:
+    """A server may hash for minutes before it answers, and then not fall silent."""
+    server = serve(lambda heard: Said(headers=(("Content-Length", "10"),), body=b"abc"))
+    limits = HostLimits(first_byte_timeout=60, patient_timeout=60, idle_timeout=0.3)
+    with pytest.raises(Timeout):
+        ask(open_to(server, limits=limits, retry=RetryPolicy(attempts=1)), _get(patient=True))
+
+
 def test_nobody_listening_is_a_lost_connection(ask: Ask, serve: Any, open_to: Any) -> None:
     """The message names the host and not the whole URL."""
     server = serve(lambda heard: Said())

@@ -90,6 +90,17 @@ def test_a_request_that_must_not_be_repeated_is_not(serve: Serve) -> None:
     assert len(server.heard) == 2
 
 
+def test_a_connection_that_hung_up_is_seen_before_it_is_used(serve: Serve) -> None:
+    """So even what must not be repeated gets through: nothing was sent."""
+    server = serve(lambda heard: Said(hang_up=heard.connection == 1))
+    path = _path(server)
+    path.start(_request(server), Cancel()).finish(10)
+    server.drop_connections()
+    assert path.start(_request(server, repeatable=False), Cancel()).finish(10).status == 200
+    assert server.connections == 2
+    path.close()
+
+
 def test_a_cancelled_run_does_not_wait_for_a_connection(serve: Serve) -> None:
     """All of them are busy, and the flag is set."""
     server = serve(lambda heard: Said(body=b"x"))

@@ -88,6 +88,7 @@ def test_references_to_nowhere_are_refused(reference: str) -> None:
         ("http://r.example/u", "https://r.example", "https://r.example/u"),
         ("http://r.example/u", "https://r.example:8443", "https://r.example:8443/u"),
         ("http://r.example:5000/u", "https://r.example:5000", "https://r.example:5000/u"),
+        ("http://r.example:9000/u", "https://r.example:5000", "https://r.example:9000/u"),
         ("http://other.example/u", "https://r.example", "http://other.example/u"),
         ("http://r.example/u", "http://r.example", "http://r.example/u"),
         ("https://r.example/u", "http://r.example", "https://r.example/u"),

@@ -31,6 +31,8 @@ _B = TypeVar("_B")
 
 # More would be idle: a walker's further destinations mostly wait for bytes to share.
 _MOST_BRANCHES = 64
+# Seconds after which a waiting thread is sure to notice Ctrl-C, whichever thread got the signal.
+_LOOK_AGAIN = 1.0
 # How many steps of one artifact a walker takes at once; they share what the first one brought.
 _BATCH = 16
 
@@ -123,7 +125,9 @@ class Engine:
                 futures.extend(
                     self._walkers.submit(self._walk, job, group) for group in groups[len(futures) :]
                 )
-                wait(futures)
+                for future in futures:
+                    while not future.done():
+                        wait([future], timeout=_LOOK_AGAIN)
             except KeyboardInterrupt:
                 job.cancel.set()
             else:

@@ -22,7 +22,7 @@ import attrs
 from harborsync.endpoint import Endpoint
 from harborsync.filters import EVERYTHING
 from harborsync.naming import Naming
-from harborsync.reference import ArtifactRef, Reference, Tag
+from harborsync.reference import ArtifactRef, Digest, Reference, Tag
 from harborsync.replicator import Replicator
 from harborsync.rule import OnConflict, ReplicationRule
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*(?:\+http)?://)([^/?]+)/([^?]+)(\?.*)?")
 _ON_DISK: Final = re.compile(
-    r"(oci|oci-archive|docker-archive):(?!//)([^?]+?)(?::([^/:?]+))?(\?.*)?"
+    r"(oci|oci-archive|docker-archive):(?!//)([^?:]+)(?::([^?]*))?(\?.*)?", re.ASCII
 )
 
 #: Under which repository name a place on disk keeps its one artifact, unless it says so itself.
@@ -56,7 +56,7 @@ def copy(
 
     Args:
         source: ``host/repository:tag`` or ``…@digest``, with a scheme as endpoints have it, a
-            familiar name such as ``nginx``, or ``oci:DIR:tag``.
+            familiar name such as ``nginx``, or ``oci:DIR:tag``, ``docker-archive:FILE:name:tag``.
         destination: The same; without a tag it gets the source's.
         credentials: Logins by host, or a source of them.
         listeners: Are told what happens.
@@ -88,15 +88,29 @@ def parse_location(text: str) -> tuple[Endpoint, ArtifactRef]:
     """
     on_disk = _ON_DISK.fullmatch(text)
     if on_disk:
-        provider, path, tag, options = on_disk.groups(default="")
-        endpoint = Endpoint.parse(f"{provider}:{path}{options}")
-        return endpoint, ArtifactRef(_ON_DISK_NAME, Tag(tag) if tag else None)
+        provider, path, name, options = on_disk.groups(default="")
+        return _on_disk(Endpoint.parse(f"{provider}:{path}{options}"), name)
     with_scheme = _SCHEME.fullmatch(text)
     if with_scheme:
         scheme, host, name, options = with_scheme.groups(default="")
         return Endpoint.parse(f"{scheme}{host}{options}"), ArtifactRef.parse(name)
     named = Reference.parse_familiar(text)
     return Endpoint.parse(named.host), named.artifact
+
+
+def _on_disk(endpoint: Endpoint, name: str) -> tuple[Endpoint, ArtifactRef]:
+    """Tell what is meant by a place on disk and a tag, a digest or a whole name in it.
+
+    A tag alone is one of the only repository there, whatever that is called.
+    """
+    is_digest = name.startswith("@")
+    if not is_digest and set(name) & set("/:@"):
+        return endpoint, ArtifactRef.parse(name)
+    options = {"repository": _ON_DISK_NAME, **endpoint.options}
+    repository = options["repository"]
+    digest = Digest.parse(name[1:]) if is_digest else None
+    tag = Tag(name) if name and not is_digest else None
+    return attrs.evolve(endpoint, option_items=options), ArtifactRef(repository, tag, digest)
 
 
 def _parse_destination(text: str) -> tuple[Endpoint, ArtifactRef]:

@@ -162,7 +162,7 @@ class _Connection:
             msg = "large bodies do not go the thin path"
             raise TypeError(msg)
         sock, inbox = self._connected()
-        sock.settimeout(request.patience)
+        self.wait_at_most(request.patience)
         # The server may have answered before it hung up (OCI-7.13): read on.
         with suppress(BrokenPipeError, ConnectionResetError):
             _send(sock, self._head(request, request.body), request.body or b"")
@@ -170,7 +170,7 @@ class _Connection:
 
     def wait_at_most(self, seconds: float) -> None:
         """Set how long the other end may be silent."""
-        if self._sock is not None:
+        if self._sock is not None and self._sock.gettimeout() != seconds:
             self._sock.settimeout(seconds)
 
     def is_usable(self) -> bool:

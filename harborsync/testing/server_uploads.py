@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from harborsync.reference import Digest
@@ -10,6 +11,8 @@ from harborsync.testing.server_hub import digest_or_refuse
 from harborsync.testing.server_wire import Refusal, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harborsync.testing.server_hub import Hub
     from harborsync.testing.server_wire import Request
     from harborsync.testing.storage import StoredBlob, Upload
@@ -38,16 +41,14 @@ def patch_upload(hub: Hub, request: Request, repository: str, upload_id: str) ->
     odd = request.headers.get("content-type", _OCTETS) != _OCTETS
     if odd and hub.quirks.odd_patch_type != 202:  # noqa: PLR2004 - a status
         raise Refusal(hub.quirks.odd_patch_type, "UNKNOWN", "unknown error")
-    upload = _find(hub, request, repository, upload_id)
-    with upload.lock:
+    with _held(hub, request, repository, upload_id) as upload:
         _receive(hub, request, upload)
         return _progress(hub, request, upload, 202)
 
 
 def finish_upload(hub: Hub, request: Request, repository: str, upload_id: str) -> Response:
     """Take the last piece, if there is one, and name the blob."""
-    upload = _find(hub, request, repository, upload_id)
-    with upload.lock:
+    with _held(hub, request, repository, upload_id) as upload:
         return _commit(hub, request, upload)
 
 
@@ -58,9 +59,9 @@ def upload_status(hub: Hub, request: Request, repository: str, upload_id: str) -
 
 def cancel_upload(hub: Hub, request: Request, repository: str, upload_id: str) -> Response:
     """Throw a session away (OCI-4.22)."""
-    upload = _find(hub, request, repository, upload_id)
-    hub.storage.close_upload(upload)
-    upload.discard()
+    with _held(hub, request, repository, upload_id) as upload:
+        hub.storage.close_upload(upload)
+        upload.discard()
     return Response(status=204)
 
 
@@ -87,6 +88,13 @@ def _take_whole(hub: Hub, request: Request, repository: str) -> Response:
     digest = digest_or_refuse(request.parameter("digest"))
     upload = hub.storage.open_upload(repository, digest.algorithm)
     return _commit(hub, request, upload)
+
+
+@contextmanager
+def _held(hub: Hub, request: Request, repository: str, upload_id: str) -> Iterator[Upload]:
+    """Find a session and keep others from it; one that ended while we waited is gone."""
+    with _find(hub, request, repository, upload_id).lock:
+        yield _find(hub, request, repository, upload_id)
 
 
 def _find(hub: Hub, request: Request, repository: str, upload_id: str) -> Upload:

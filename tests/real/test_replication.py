@@ -9,6 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from oras.client import OrasClient  # type: ignore[import-untyped]  # it ships no types
 
 from harborsync import Options, Platform, ReplicationRule, Replicator, copy, open_registry
 from harborsync.content import MANIFEST_TYPES, Manifest
@@ -180,7 +181,7 @@ def test_skopeo_reads_the_same_from_both_ends(
 def test_clients_that_others_wrote_pull_the_copies(
     ends: tuple[Any, Any], program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """Crane validates them, oras pulls a chart, regctl finds the referrer."""
+    """Crane validates them, oras in Go and in Python pull a chart, and the referrer is found."""
     source, destination = ends
     digests = seed_at(source)
     replicate(rule(source, destination))
@@ -195,6 +196,8 @@ def test_clients_that_others_wrote_pull_the_copies(
         str(tmp_path / "chart"),
         f"{host}/team/chart:v1",
     )
+    client = OrasClient(hostname=host, insecure=True)
+    assert client.pull(target=f"{host}/team/chart:v1", outdir=str(tmp_path / "python"))
     found = run(
         program("oras"), "discover", "--plain-http", "--format", "json", f"{host}/team/signed:v1"
     )

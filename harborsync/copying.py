@@ -116,7 +116,8 @@ def _on_disk(endpoint: Endpoint, name: str) -> tuple[Endpoint, ArtifactRef]:
 def _parse_destination(text: str) -> tuple[Endpoint, ArtifactRef]:
     """Read where an artifact goes; a familiar name without a tag does not mean ``latest`` here."""
     endpoint, named = parse_location(text)
-    return endpoint, named if text.endswith(f":{named.tag}") else attrs.evolve(named, tag=None)
+    was_filled_in = named.tag == "latest" and ":latest" not in text
+    return endpoint, attrs.evolve(named, tag=None) if was_filled_in else named
 
 
 def _rule(

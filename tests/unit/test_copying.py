@@ -1,109 +1,146 @@
-"""The short cut for one artifact."""
+"""One artifact, named as people name it, from here to there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harborsync import Endpoint, copy, open_registry
-from harborsync.copying import parse_location
-from harborsync.errors import InvalidReference, NotFound, ReplicationFailed
+from harborsync.copying import copy, parse_location
+from harborsync.endpoint import Endpoint
+from harborsync.errors import ConfigurationError, InvalidReference, NotFound, ReplicationFailed
+from harborsync.events import Event, RunFinished
+from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.registries.memory import shared
 from harborsync.report import Outcome
-from harborsync.testing.content import random_image, random_index, random_signature
+from harborsync.testing.clock import EPOCH, FakeClock
+from harborsync.testing.content import AMD64, ARM64, join, random_image, random_signature
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DIGEST = "sha256:" + "0" * 64
+DIGEST = "sha256:" + "a" * 64
+IMAGE = random_image(1)
+V1 = Tag("v1")
 
 
 @pytest.mark.parametrize(
     ("text", "endpoint", "artifact"),
     [
         ("nginx", "docker.io", "library/nginx:latest"),
-        ("registry.example:5000/a/b:v1", "registry.example:5000", "a/b:v1"),
+        ("mirror.example/team/app:v1", "mirror.example", "team/app:v1"),
+        (f"mirror.example/app@{DIGEST}", "mirror.example", f"app@{DIGEST}"),
+        ("localhost:5000/app:v1", "localhost:5000", "app:v1"),
         ("registry+http://localhost:5000/a/b:v1", "registry+http://localhost:5000", "a/b:v1"),
-        (f"harbor://host/a/b@{DIGEST}", "harbor://host", f"a/b@{DIGEST}"),
-        ("registry://host/a/b:v1?insecure=true", "registry://host?insecure=true", "a/b:v1"),
-        ("oci:d:v1", "oci:d?repository=image", "image:v1"),
-        ("oci:./a/b", "oci:./a/b?repository=image", "image"),
-        ("oci:d:v1?repository=x/y", "oci:d?repository=x/y", "x/y:v1"),
+        ("harbor://h.example/a/b", "harbor://h.example", "a/b"),
+        ("registry://h.example/a:v1?ca=/x.pem", "registry://h.example?ca=/x.pem", "a:v1"),
+        ("memory://m/team/app:v1", "memory://m", "team/app:v1"),
+        ("oci:./layout:v1", "oci:./layout?repository=image", "image:v1"),
+        ("oci:/some/where", "oci:/some/where?repository=image", "image"),
+        ("docker-archive:a.tar:v1", "docker-archive:a.tar?repository=image", "image:v1"),
+        ("oci-archive:b.tar?x=y", "oci-archive:b.tar?repository=image&x=y", "image"),
+        ("oci:d:team/app:v1", "oci:d", "team/app:v1"),
         (f"oci:d:@{DIGEST}", "oci:d?repository=image", f"image@{DIGEST}"),
-        ("docker-archive:f.tar:team/app:v1", "docker-archive:f.tar", "team/app:v1"),
-        (f"oci-archive:/a/b.tar:app@{DIGEST}", "oci-archive:/a/b.tar", f"app@{DIGEST}"),
     ],
 )
-def test_locations_name_a_registry_and_an_artifact(text: str, endpoint: str, artifact: str) -> None:
-    """Familiar names, schemes with options, and places on disk."""
-    where, what = parse_location(text)
-    assert where == Endpoint.parse(endpoint)
-    assert str(what) == artifact
+def test_a_text_says_where_and_what(text: str, endpoint: str, artifact: str) -> None:
+    """Familiar names, endpoints with schemes and options, and places on disk."""
+    found = parse_location(text)
+    assert found == (Endpoint.parse(endpoint), ArtifactRef.parse(artifact))
 
 
-@pytest.mark.parametrize("text", ["UPPER", "host.example/a:b:c", "oci:d:bad tag"])
-def test_what_names_no_artifact_is_refused(text: str) -> None:
-    """With an error that quotes it."""
-    with pytest.raises(InvalidReference):
+@pytest.mark.parametrize("text", ["", "UPPER", "mirror.example/", "registry://h.example", "a:b:c"])
+def test_a_text_that_names_no_artifact_is_refused(text: str) -> None:
+    """Before anything is opened."""
+    with pytest.raises(ConfigurationError):
         parse_location(text)
 
 
-def test_an_image_is_copied_under_the_name_wanted() -> None:
-    """Without a tag at the destination it keeps the source's."""
-    source, there = shared("copying-a"), shared("copying-b")
-    digest = random_image(1).push_to(source, "team/app", "v1")
-    result = copy("memory://copying-a/team/app:v1", "memory://copying-b/other/name")
-    assert result.outcome is Outcome.COPIED
-    found = there.resolve("other/name", result.step.destination.reference)
-    assert found is not None
-    assert found.digest == digest
-    assert str(result.step.destination.tag) == "v1"
+def _copy(name: str, source: str, destination: str, **wishes: Any) -> Outcome:
+    IMAGE.push_to(shared(f"{name}-here"), "team/app", "v1")
+    here, there = f"memory://{name}-here/{source}", f"memory://{name}-there/{destination}"
+    return copy(here, there, **wishes).outcome
 
 
-def test_a_digest_is_copied_under_a_tag_of_its_own() -> None:
-    """What has no tag at the source gets the one asked for."""
-    digest = random_image(2).push_to(shared("copying-c"), "team/app")
-    result = copy(f"memory://copying-c/team/app@{digest}", "memory://copying-d/app:v2")
-    assert str(result.step.destination) == f"app:v2@{digest}"
-    assert copy(f"memory://copying-c/team/app@{digest}", "memory://copying-d/x").outcome
+@pytest.mark.parametrize(
+    ("source", "destination", "tag"),
+    [
+        ("team/app:v1", "copies/app:v2", "v2"),
+        ("team/app:v1", "copies/app", "v1"),
+        (f"team/app@{IMAGE.digest}", "copies/app:v3", "v3"),
+        (f"team/app@{IMAGE.digest}", "copies/app", None),
+    ],
+)
+def test_an_artifact_gets_the_name_that_is_given(
+    source: str, destination: str, tag: str | None
+) -> None:
+    """Without a tag it keeps its own; what has none gets none."""
+    name = f"copying-{tag}"
+    assert _copy(name, source, destination) is Outcome.COPIED
+    there = shared(f"{name}-there")
+    assert there.resolve("copies/app", IMAGE.digest)
+    assert [each.tag for each in there.list_artifacts("copies/app")] == ([tag] if tag else [])
 
 
-def test_what_is_not_there_is_said() -> None:
-    """A source without the artifact is an error with a hint."""
-    with pytest.raises(NotFound, match="hidden"):
-        copy("memory://copying-e/team/app:v1", "memory://copying-f/app:v2")
+def test_a_familiar_destination_without_a_tag_gets_the_sources(tmp_path: Path) -> None:
+    """``latest`` is what people mean by a source, not by a destination."""
+    from harborsync.copying import _parse_destination
+
+    assert _parse_destination("mirror.example/app")[1] == ArtifactRef("app")
+    assert _parse_destination("mirror.example/app:latest")[1] == ArtifactRef("app", Tag("latest"))
+    assert _parse_destination(f"oci:{tmp_path}")[1].tag is None
+    assert _parse_destination("registry://h.example/app:v1?ca=/x.pem")[1].tag == "v1"
 
 
-def test_what_is_at_the_destination_gives_way_unless_told_otherwise() -> None:
-    """Overwriting is what a copy to a name means; a rule's field can change that."""
-    one, two = random_image(3), random_image(4)
-    one.push_to(shared("copying-g"), "a/b", "v1")
-    two.push_to(shared("copying-h"), "a/b", "v1")
-    with pytest.raises(ReplicationFailed):
-        copy("memory://copying-g/a/b:v1", "memory://copying-h/a/b:v1", on_conflict="fail")
-    assert copy("memory://copying-g/a/b:v1", "memory://copying-h/a/b:v1").outcome
+def test_what_is_there_gives_way() -> None:
+    """Who copies one artifact by name means it; a second time there is nothing to do."""
+    random_image(2).push_to(shared("giveway-there"), "app", "v1")
+    assert _copy("giveway", "team/app:v1", "app:v1") is Outcome.COPIED
+    assert shared("giveway-there").get_manifest("app", V1) == IMAGE.manifest
+    assert _copy("giveway", "team/app:v1", "app:v1") is Outcome.SKIPPED
 
 
-@pytest.mark.parametrize("kind", ["oci:{}/layout", "oci-archive:{}/a.tar"])
-def test_through_a_disk_and_back(kind: str, tmp_path: Path) -> None:
-    """By a tag alone or by a whole name, with the signature."""
-    place = kind.format(tmp_path)
-    source = shared(f"copying-i-{kind[:5]}")
-    sample = random_index(5)
-    digest = sample.push_to(source, "team/app", "v1")
-    random_signature(6, digest).push_to(source, "team/app")
-    for name in ("v1", "team/app:v1"):
-        copy(f"memory://{source.name}/team/app:v1", f"{place}:{name}")
-        back = copy(f"{place}:{name}", f"memory://{source.name}/back/{len(name)}:v1")
-        assert back.step.wanted == digest
-        assert back.satellites == 1
+def test_a_conflict_may_be_wished_for() -> None:
+    """Every field of a rule can be set; trouble is raised, with the report."""
+    random_image(2).push_to(shared("conflict-there"), "app", "v1")
+    with pytest.raises(ReplicationFailed, match="1 conflict"):
+        _copy("conflict", "team/app:v1", "app:v1", on_conflict="fail")
 
 
-def test_a_layout_with_full_names_is_read_by_a_tag_alone(tmp_path: Path) -> None:
-    """What a rule wrote is found without saying its repository again."""
-    layout = open_registry(f"oci:{tmp_path}/layout")
-    digest = random_image(7).push_to(layout, "team/app", "v1")
-    layout.close()
-    back = copy(f"oci:{tmp_path}/layout:v1", "memory://copying-j/back:v1")
-    assert back.step.wanted == digest
+def test_platforms_and_signatures_are_wishes() -> None:
+    """The same words as in a rule."""
+    index = join([(IMAGE, {"platform": AMD64}), (random_image(3), {"platform": ARM64})])
+    index.push_to(shared("wishes-here"), "team/index", "v1")
+    random_signature(4, index.digest).push_to(shared("wishes-here"), "team/index")
+    _copy("wishes", "team/index:v1", "app:v1", platforms=["linux/amd64"], subset="rewritten")
+    there = shared("wishes-there")
+    assert [entry.digest for entry in there.get_manifest("app", V1).entries] == [IMAGE.digest]
+    assert [str(each.tag) for each in there.list_artifacts("app")] == ["v1"]
+
+
+def test_an_artifact_that_is_not_there_is_an_error() -> None:
+    """And a repository is no artifact."""
+    with pytest.raises(NotFound):
+        _copy("absent", "team/app:v9", "app:v1")
+    with pytest.raises(InvalidReference, match="names a repository"):
+        _copy("absent", "team/app", "app:v1")
+
+
+def test_listeners_and_clock_are_the_callers() -> None:
+    """Progress can be shown for one artifact as well."""
+    events: list[Event] = []
+    result = _copy_result(events)
+    assert result == EPOCH
+    assert isinstance(events[-1], RunFinished)
+
+
+def _copy_result(events: list[Event]) -> object:
+    IMAGE.push_to(shared("listen-here"), "team/app", "v1")
+    found = copy(
+        "memory://listen-here/team/app:v1",
+        "memory://listen-there/app",
+        listeners=[events.append],
+        clock=FakeClock(),
+    )
+    assert found.step.wanted == Digest.parse(str(IMAGE.digest))
+    return found.at

@@ -1,0 +1,83 @@
+"""Batches go to workers and come back, with fair shares and nothing secret in them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from harborsync.endpoint import Endpoint
+from harborsync.limits import HostLimits
+from harborsync.options import Options
+from harborsync.plan import Action, Step
+from harborsync.reference import ArtifactRef, Tag
+from harborsync.registries.memory import shared
+from harborsync.report import Outcome
+from harborsync.rule import ReplicationRule
+from harborsync.testing.clock import EPOCH
+from harborsync.testing.content import random_image
+from harborsync.work import Batch, batches, run_batch
+
+APP = "team/app"
+RULE = ReplicationRule(
+    name="r", source="memory://work-source", destinations="memory://work-mirror", where="everything"
+)
+
+
+def _steps(count: int) -> list[Step]:
+    digest = random_image(1).digest
+    return [
+        Step(
+            rule="r",
+            to=Endpoint.parse("memory://work-mirror"),
+            source=ArtifactRef(APP, Tag(f"v{number}"), digest),
+            destination=ArtifactRef(APP, Tag(f"v{number}"), digest),
+            action=Action.COPY,
+            reason="",
+        )
+        for number in range(count)
+    ]
+
+
+def _batches(count: int, workers: int, options: Options | None = None) -> list[Batch]:
+    return list(
+        batches(
+            (RULE,),
+            _steps(count),
+            planned_at=EPOCH,
+            options=options or Options(),
+            workers=workers,
+            credentials=None,
+        )
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 100])
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_step_is_in_one_batch_in_order(count: int, workers: int) -> None:
+    """A few batches for each worker, none empty."""
+    found = _batches(count, workers)
+    assert [step for batch in found for step in batch.steps] == _steps(count)
+    assert all(batch.steps for batch in found)
+    assert len(found) <= 4 * workers
+
+
+@pytest.mark.parametrize("workers", [1, 3, 16])
+def test_the_limits_of_a_host_are_shared(workers: int) -> None:
+    """Together the workers ask no more of a host than one process would."""
+    options = Options(hosts=HostLimits(connections=48, large=32, requests_per_second=16))
+    (batch, *_) = _batches(1, workers, options)
+    assert batch.options.hosts.connections * workers <= 48
+    assert batch.options.hosts.requests_per_second == 16 / workers
+
+
+def test_a_batch_travels_and_is_run_anywhere() -> None:
+    """What arrives is equal to what was sent; a result comes back for every step."""
+    random_image(1).push_to(shared("work-source"), APP, "v0")
+    (batch,) = _batches(1, 1)
+    arrived = pickle.loads(pickle.dumps(batch))
+    assert arrived == batch
+    (result,) = run_batch(arrived)
+    assert result.outcome is Outcome.COPIED
+    assert pickle.loads(pickle.dumps(result)) == result
+    assert shared("work-mirror").resolve(APP, Tag("v0"))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from harborsync.artifact import Artifact
 from harborsync.errors import ConfigurationError, HarborsyncError, Side
 from harborsync.failure import Failure
 from harborsync.plan import PlanFailure, Step, Verdict
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
+    from harborsync.artifact import Artifact
     from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
     from harborsync.reference import Digest
@@ -106,8 +106,7 @@ def failure_of(rule: ReplicationRule, what: str, error: HarborsyncError) -> Plan
 
 def named(rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact) -> ArtifactRef:
     """Return the name at a destination, the endpoint's prefix included, without a digest."""
-    ref = source.ref if isinstance(source, Artifact) else source
-    name = rule.naming.apply(attrs.evolve(ref, digest=None))
+    name = rule.naming.apply(ArtifactRef(source.repository, source.tag))
     prefix = f"{to.prefix}/" if to.prefix and not to.is_path else ""
     return ArtifactRef(prefix + name.repository, name.tag)
 

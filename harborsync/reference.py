@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
@@ -142,13 +143,18 @@ def check_repository(name: str) -> str:
     Raises:
         InvalidReference: It is none (OCI-1.1, 1.2, 1.7).
     """
-    if _REPOSITORY.fullmatch(name) and len(name) <= _LONGEST_NAME and not _BARE_HEX.fullmatch(name):
+    if len(name) <= _LONGEST_NAME and _is_repository(name):
         return name
     hint = "a repository is a/b/c in lower-case letters and digits, joined by '.', '_', '__' or '-'"
     if _REPOSITORY.fullmatch(name.lower()) and name != name.lower():
         hint = f"repository names are lower-case; did you mean {name.lower()!r}?"
     msg = f"{name[:300]!r} is no repository name"
     raise InvalidReference(msg, hint=hint)
+
+
+@lru_cache(maxsize=4096)  # few names, each met in many tags
+def _is_repository(name: str) -> bool:
+    return _REPOSITORY.fullmatch(name) is not None and _BARE_HEX.fullmatch(name) is None
 
 
 def check_host(host: str) -> str:

@@ -34,7 +34,7 @@ class Options:
 
     artifacts_at_once: int = attrs.field(default=16, validator=_AT_LEAST_ONE)
     blobs_at_once: int = attrs.field(default=8, validator=_AT_LEAST_ONE)
-    requests_at_once: int = attrs.field(default=16, validator=_AT_LEAST_ONE)
+    requests_at_once: int = attrs.field(default=32, validator=_AT_LEAST_ONE)
     hosts: HostLimits = attrs.field(factory=HostLimits)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     plan_lifetime: float = attrs.field(default=24 * 3600.0, validator=_NOT_NEGATIVE)

@@ -297,7 +297,8 @@ class _Attempt:
             registry=registry,
             repository=repository,
             tag=step.destination.tag if step.action is Action.COPY else None,
-            tags=warehouse.known_tags(step.to, repository) if self._is_fresh else None,
+            tags=warehouse.known_tags(step.to, repository),
+            is_fresh=self._is_fresh,
             overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
             twins=self._job.twins.get((step.to, step.wanted), ()),
         )

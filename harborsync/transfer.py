@@ -163,6 +163,7 @@ class Target:
         repository: The repository's full name there.
         tag: The tag written last, or None to write by digest only.
         tags: The tags the repository is known to have, or None if nobody looked.
+        is_fresh: Whether that is known so lately that a tag not among them is not asked for.
         overwrite: Whether signatures that differ at the destination give way.
         twins: Other repositories of the registry that hold the same artifact, to mount from.
     """
@@ -171,6 +172,7 @@ class Target:
     repository: str
     tag: Tag | None = None
     tags: frozenset[Tag] | None = None
+    is_fresh: bool = True
     overwrite: bool = False
     twins: tuple[str, ...] = ()
 
@@ -186,7 +188,7 @@ class Target:
 
     def lacks(self, tag: Tag) -> bool:
         """Tell whether a tag is known not to be there."""
-        return self.tags is not None and tag not in self.tags
+        return self.is_fresh and self.tags is not None and tag not in self.tags
 
 
 @attrs.define

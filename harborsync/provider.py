@@ -18,6 +18,7 @@ from harborsync.credentials.base import Anonymous, CredentialSource
 from harborsync.events import SILENT, Dispatcher
 from harborsync.limits import HostLimits
 from harborsync.retry import RetryPolicy
+from harborsync.state import MemoryJournal, SessionJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ class OpenContext:
         credentials: Who knows the logins.
         cancel: Stops waits and transfers.
         emit: Is told about retries.
+        journal: Remembers upload sessions that broke off.
         rng: Randomness, for jitter.
     """
 
@@ -50,6 +52,7 @@ class OpenContext:
     credentials: CredentialSource = attrs.field(factory=Anonymous)
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT
+    journal: SessionJournal = attrs.field(factory=MemoryJournal)
     rng: random.Random = attrs.field(factory=random.SystemRandom, repr=False)
 
 

@@ -1,14 +1,14 @@
 """What is remembered between runs: hints, each checked against the registry before it counts.
 
-Two things are worth remembering. Which digest a rule wrote to a tag last: a tag that still
+Three things are worth remembering. Which digest a rule wrote to a tag last: a tag that still
 points there and moved at the source is ours to update, any other difference is a conflict.
-And facts that follow from a digest, which never change.
+Facts that follow from a digest, which never change. And where the uploads that broke off go on.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.reference import ArtifactRef, Digest
+    from harborsync.secrets import Secret
 
 
 @attrs.frozen(kw_only=True)
@@ -93,3 +94,83 @@ class MemoryState:
         """Remember a fact that follows from a digest."""
         with self._lock:
             self._facts[digest, name] = value
+
+
+# --- uploads that broke off ----------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class SessionKey:
+    """Which upload a session is for.
+
+    Attributes:
+        registry: The origin of the registry's API.
+        repository: The repository it goes to.
+        digest: What is uploaded.
+    """
+
+    registry: str
+    repository: str
+    digest: Digest
+
+
+@runtime_checkable
+class SessionJournal(Protocol):
+    """Remembers open upload sessions, so that an upload goes on where it broke off.
+
+    A session's URL may let anybody write to it, so it is a secret. A session has one writer:
+    whoever wants to remember or recall claims the key first.
+    """
+
+    def claim(self, key: SessionKey) -> bool:
+        """Become the one who uploads ``key``; False if somebody alive does so already."""
+        ...
+
+    def release(self, key: SessionKey) -> None:
+        """Let others claim ``key``; what is remembered stays."""
+        ...
+
+    def remember(self, key: SessionKey, session: Secret) -> None:
+        """Remember the URL of the session for ``key``, in place of an older one."""
+        ...
+
+    def recall(self, key: SessionKey) -> Secret | None:
+        """Return the URL last remembered, or None."""
+        ...
+
+    def forget(self, key: SessionKey) -> None:
+        """Forget the session; fine if there is none."""
+        ...
+
+
+class MemoryJournal:
+    """A journal that lasts as long as its process; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claimed: set[SessionKey] = set()
+        self._sessions: dict[SessionKey, Secret] = {}
+
+    def claim(self, key: SessionKey) -> bool:
+        """Become the one who uploads ``key``; False if another thread does so already."""
+        with self._lock:
+            is_free = key not in self._claimed
+            self._claimed.add(key)
+            return is_free
+
+    def release(self, key: SessionKey) -> None:
+        """Let others claim ``key``; what is remembered stays."""
+        with self._lock:
+            self._claimed.discard(key)
+
+    def remember(self, key: SessionKey, session: Secret) -> None:
+        """Remember the URL of the session for ``key``, in place of an older one."""
+        self._sessions[key] = session
+
+    def recall(self, key: SessionKey) -> Secret | None:
+        """Return the URL last remembered, or None."""
+        return self._sessions.get(key)
+
+    def forget(self, key: SessionKey) -> None:
+        """Forget the session; fine if there is none."""
+        self._sessions.pop(key, None)

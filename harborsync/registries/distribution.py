@@ -32,7 +32,6 @@ from harborsync.registries.calls import (
 )
 from harborsync.registries.extras import Catalog, Mounts, Referrers, TagDeletion
 from harborsync.registries.pages import names
-from harborsync.registries.sessions import MemoryJournal, SessionJournal
 from harborsync.registries.uploads import Uploader
 from harborsync.registry import Abilities, BlobPut, Quirks
 
@@ -71,10 +70,9 @@ class DistributionRegistry:
     Args:
         name: What people call it.
         transport: The way to it; closed with the registry.
-        context: Clock, policy, cancel flag and listeners.
+        context: Clock, policy, cancel flag, listeners and the memory for upload sessions.
         quirks: How it differs from the specification.
         abilities: Changes what it can do, given what the API offers.
-        journal: Remembers upload sessions that broke off.
     """
 
     def __init__(
@@ -85,7 +83,6 @@ class DistributionRegistry:
         *,
         quirks: Quirks | None = None,
         abilities: Callable[[Abilities], Abilities] = _as_they_are,
-        journal: SessionJournal | None = None,
     ) -> None:
         self._api = Api(name=name, transport=transport, context=context)
         self._quirks = quirks or Quirks()
@@ -94,7 +91,7 @@ class DistributionRegistry:
             self._api,
             quirks=self._quirks,
             has_blob=self.has_blob,
-            journal=journal or MemoryJournal(),
+            journal=context.journal,
         )
         self._abilities = abilities(self._offered_abilities())
         self._lock = threading.Lock()

@@ -1,8 +1,8 @@
-"""Upload sessions: where they go on, how far they are, and a memory for those that broke off."""
+"""Upload sessions: where they go on, and how far they are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 import attrs
@@ -11,7 +11,6 @@ from harborsync.registries.calls import whole_number
 
 if TYPE_CHECKING:
     from harborsync.reference import Digest
-    from harborsync.secrets import Secret
 
 
 @attrs.frozen(kw_only=True)
@@ -52,59 +51,3 @@ def read_offset(span: str) -> int | None:
         return 0
     last = whole_number(span.rpartition("-")[2])
     return last + 1 if last else last
-
-
-# --- sessions that outlive a failure -------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class SessionKey:
-    """Which upload a session is for.
-
-    Attributes:
-        registry: The registry's identity.
-        repository: The repository it goes to.
-        digest: What is uploaded.
-    """
-
-    registry: str
-    repository: str
-    digest: Digest
-
-
-class SessionJournal(Protocol):
-    """Remembers open upload sessions, so that an upload goes on where it broke off.
-
-    A session's URL may let anybody write to it, so it is a secret.
-    """
-
-    def remember(self, key: SessionKey, session: Secret) -> None:
-        """Remember the URL of the session for ``key``, in place of an older one."""
-        ...
-
-    def recall(self, key: SessionKey) -> Secret | None:
-        """Return the URL last remembered, or None."""
-        ...
-
-    def forget(self, key: SessionKey) -> None:
-        """Forget the session; fine if there is none."""
-        ...
-
-
-class MemoryJournal:
-    """A journal that lasts as long as its process; safe to use from many threads."""
-
-    def __init__(self) -> None:
-        self._sessions: dict[SessionKey, Secret] = {}
-
-    def remember(self, key: SessionKey, session: Secret) -> None:
-        """Remember the URL of the session for ``key``, in place of an older one."""
-        self._sessions[key] = session
-
-    def recall(self, key: SessionKey) -> Secret | None:
-        """Return the URL last remembered, or None."""
-        return self._sessions.get(key)
-
-    def forget(self, key: SessionKey) -> None:
-        """Forget the session; fine if there is none."""
-        self._sessions.pop(key, None)

@@ -11,7 +11,6 @@ is it there? ── yes ──────────────────�
 from __future__ import annotations
 
 import contextlib
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -31,16 +30,11 @@ from harborsync.errors import (
 from harborsync.events import BlobOutcome
 from harborsync.http.wire import Body
 from harborsync.registries.calls import SMALL, Tries, path, pushing, said_digest, whole_number
-from harborsync.registries.sessions import (
-    Session,
-    SessionJournal,
-    SessionKey,
-    read_offset,
-    resolve_location,
-)
+from harborsync.registries.sessions import Session, read_offset, resolve_location
 from harborsync.registries.sources import CheckedSource
 from harborsync.registry import BlobPut
 from harborsync.secrets import Secret
+from harborsync.state import SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +43,7 @@ if TYPE_CHECKING:
     from harborsync.http.wire import Answer
     from harborsync.registries.calls import Api
     from harborsync.registry import BlobOpener, Mounting, Quirks
+    from harborsync.state import SessionJournal
 
 _CREATED: Final = 201
 _ACCEPTED: Final = 202
@@ -88,8 +83,6 @@ class Uploader:
         self.quirks = quirks
         self.has_blob = has_blob
         self.journal = journal
-        self._lock = threading.Lock()
-        self._busy: set[SessionKey] = set()
 
     def put(
         self,
@@ -208,20 +201,17 @@ class Uploader:
 
     @contextmanager
     def _claimed(self, repository: str, blob: Descriptor) -> Iterator[SessionKey | None]:
-        """Give the key of the journal to one thread at a time: a session has one writer."""
+        """Give the key of the journal to one writer at a time; small blobs are just sent again."""
         key = SessionKey(
             registry=self.api.transport.origin, repository=repository, digest=blob.digest
         )
-        with self._lock:
-            is_free = key not in self._busy and blob.size > SMALL
-            if is_free:
-                self._busy.add(key)
+        if blob.size <= SMALL or not self.journal.claim(key):
+            yield None
+            return
         try:
-            yield key if is_free else None
+            yield key
         finally:
-            if is_free:
-                with self._lock:
-                    self._busy.discard(key)
+            self.journal.release(key)
 
 
 class _Upload:
@@ -411,12 +401,19 @@ class _Upload:
     def _recalled(self, opened: Session | None) -> Session | None:
         """Prefer a session that already has bytes from an earlier try."""
         url = self._uploader.journal.recall(self._key) if self._key else None
-        found = self._alive(Session(url=url.reveal())) if url else None
+        found = self._perhaps_alive(Session(url=url.reveal())) if url else None
         if found and found.offset:
             if opened:
                 self._uploader.abandon(self._repository, opened)
             return found
         return opened or found
+
+    def _perhaps_alive(self, session: Session) -> Session | None:
+        """Ask about a session of the past; whatever goes wrong, a new one can be opened."""
+        try:
+            return self._alive(session)
+        except (RegistryError, TransportError, CredentialsError):
+            return None
 
     def _alive(self, session: Session) -> Session | None:
         """Ask how far the server has got; None if the session is lost (OCI-4.16)."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harborsync.http.wire import Body, Call
+    from harborsync.state import SessionJournal
 
 Reply = int | tuple[Any, ...] | Exception
 ORIGIN = "https://registry.example"
@@ -175,7 +176,12 @@ def context(clock: FakeClock, events: list[Event]) -> OpenContext:
 @pytest.fixture
 def open_with(wire: ScriptedTransport, context: OpenContext) -> Callable[..., DistributionRegistry]:
     """Open the registry with quirks, abilities or a journal."""
-    return lambda **more: DistributionRegistry("registry.example", wire, context, **more)
+
+    def opened(*, journal: SessionJournal | None = None, **more: Any) -> DistributionRegistry:
+        outside = attrs.evolve(context, journal=journal or context.journal)
+        return DistributionRegistry("registry.example", wire, outside, **more)
+
+    return opened
 
 
 @pytest.fixture

@@ -1,24 +1,19 @@
-"""Upload sessions: their URLs, their offsets, and a memory for them."""
+"""Upload sessions: their URLs and their offsets."""
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from harborsync.reference import Digest
 from harborsync.registries.sessions import (
-    MemoryJournal,
     Session,
-    SessionKey,
     read_offset,
     resolve_location,
 )
-from harborsync.secrets import Secret
 
 BASE = "https://registry.example/v2/a/blobs/uploads/?mount=x"
 DIGEST = Digest.of(b"x")
 ENCODED = str(DIGEST).replace(":", "%3A")
-KEY = SessionKey(registry="https://registry.example", repository="a", digest=DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -65,16 +60,3 @@ def test_a_range_tells_how_many_bytes_are_there(span: str, offset: int | None) -
 def test_a_session_never_shows_its_url() -> None:
     """Whoever has it can write (OCI-9.12)."""
     assert "hunter2" not in repr(Session(url="/u?token=hunter2"))
-
-
-def test_a_journal_keeps_one_session_for_each_upload() -> None:
-    """The latest one, until it is forgotten."""
-    journal = MemoryJournal()
-    assert journal.recall(KEY) is None
-    journal.remember(KEY, Secret("/u/1"))
-    journal.remember(KEY, Secret("/u/2"))
-    assert journal.recall(KEY) == Secret("/u/2")
-    assert journal.recall(attrs.evolve(KEY, repository="b")) is None
-    journal.forget(KEY)
-    journal.forget(KEY)
-    assert journal.recall(KEY) is None

@@ -27,9 +27,9 @@ from harborsync.errors import (
 )
 from harborsync.events import BlobOutcome, RetryScheduled
 from harborsync.reference import Digest
-from harborsync.registries.sessions import MemoryJournal, SessionKey
 from harborsync.registry import BlobPut, Quirks
 from harborsync.secrets import Secret
+from harborsync.state import MemoryJournal, SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -771,6 +771,18 @@ def test_a_session_that_is_lost_by_then_is_replaced(
     _accepting(wire)
     wire.on("GET", "/u/old", 404)
     _put(open_with(journal=journal))
+    assert len(wire.named("POST")) == 1
+
+
+def test_a_session_that_cannot_be_asked_about_is_replaced(
+    open_with: Opening, wire: ScriptedTransport
+) -> None:
+    """It may point to a host that is no more, or that we do not go to."""
+    journal = MemoryJournal()
+    journal.remember(KEY, Secret("https://gone.example/u/old"))
+    _accepting(wire)
+    wire.on("GET", "/u/old", AddressRefused("not there"))
+    assert _put(open_with(journal=journal)).outcome is BlobOutcome.UPLOADED
     assert len(wire.named("POST")) == 1
 
 

@@ -10,6 +10,7 @@ import sys
 from benchmarks.meter import measured
 from harborsync import ReplicationRule, Replicator, open_registry
 from harborsync.filters import EVERYTHING
+from harborsync.mapping import to_mapping
 
 
 def main(source: str, destination: str) -> None:
@@ -20,7 +21,9 @@ def main(source: str, destination: str) -> None:
         destinations=f"registry+http://{destination}",
         where=EVERYTHING,
     )
-    open_registry(rule.source).close()  # loads what is loaded on demand
+    # What is loaded on demand: the way to a registry, and of a rule to text.
+    open_registry(rule.source).close()
+    to_mapping(rule)
     with Replicator([rule]) as replicator, measured():
         plan = replicator.plan()
         replicator.run(plan).raise_for_failures()

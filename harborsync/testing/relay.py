@@ -33,7 +33,7 @@ class Weather:
     """What a relay does to the connections it carries.
 
     Attributes:
-        latency: Seconds each block waits on its way, in both directions.
+        latency: Seconds each block waits on its way, in both directions, and the handshake.
         cut_after: End a connection after so many bytes towards the client, or None.
         stall_after: Carry nothing more after so many bytes towards the client, or None.
         reset: End connections by a reset, not cleanly.
@@ -102,6 +102,8 @@ class Relay:
             up = threading.Thread(
                 target=self._pump, args=(client, server), name=f"relay-{number}", daemon=True
             )
+            self._wait()  # the handshake is a round trip as well
+            self._wait()
             up.start()
             self._pump_back(server, client)
             self._end(client)

@@ -38,11 +38,11 @@ def test_good_weather_changes_nothing(relay: Relay, talk: Any, blob: str) -> Non
 
 
 def test_latency_is_waited_on_the_clock(server: LoopbackRegistry, talk: Any) -> None:
-    """Every block waits, there and back."""
+    """Every block waits, there and back, and so does the handshake."""
     clock = FakeClock()
     with Relay(server.host, weather=Weather(latency=0.5), clock=clock) as relay:
         assert talk(relay.host)("GET", "/v2/").status == 200
-    assert clock.slept == (0.5, 0.5)
+    assert clock.slept == (0.5, 0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize("reset", [False, True])

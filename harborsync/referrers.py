@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.content import OCI_INDEX, Descriptor, Manifest
-from harborsync.errors import InvalidManifest, NotFound, Side
+from harborsync.errors import NotFound, Side, VerificationError
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def make_findable(
         Whether anything was written.
 
     Raises:
-        InvalidManifest: The fallback tag is taken by something that is no index.
+        VerificationError: The fallback tag is taken by something that is no index.
     """
     lacking = _not_listed(registry, repository, subject, wanted)
     return bool(lacking) and _merge(registry, repository, subject, lacking, like)
@@ -102,7 +102,7 @@ def _fallback_index(registry: Registry, repository: str, tag: Tag) -> Manifest |
         return None
     if held.media_type != OCI_INDEX:
         msg = f"the tag {tag} in {repository} is a {held.media_type}, not an index of referrers"
-        raise InvalidManifest(msg, hint="move that tag away", side=Side.DESTINATION)
+        raise VerificationError(msg, hint="move that tag away", side=Side.DESTINATION)
     return held
 
 

@@ -20,9 +20,9 @@ from harborsync.clock import Clock, SystemClock
 from harborsync.content import EMPTY, EMPTY_CONTENT, Descriptor, Manifest
 from harborsync.errors import (
     ContentMissing,
-    HarborsyncError,
     IntegrityError,
     NotFound,
+    RegistryError,
     Side,
     VerificationError,
     on_side,
@@ -239,7 +239,8 @@ def copy_graph(
 
     Raises:
         HarborsyncError: The artifact did not arrive, and its tag was not written. The error
-            tells the side. A satellite that the destination refuses only makes a warning.
+            tells the side. A satellite that a registry refuses only makes a warning; one that
+            fails for another reason counts as the artifact's failure.
     """
     copy = _Copy(source, target, tools, tally or Tally())
     copy.everything(graph)
@@ -427,11 +428,15 @@ class _Copy:
         self.tally.satellites = len(arrived)
 
     def _survives(self, satellite: Satellite, work: Callable[[], None]) -> bool:
-        """Do something for a satellite; a refusal is a warning and stops nothing (OCI-3.25)."""
+        """Do something for a satellite; a refusal is a warning and stops nothing (OCI-3.25).
+
+        Anything else fails the artifact: its tag must not be seen before what belongs to it.
+        """
         try:
             work()
-        except HarborsyncError as error:
-            self._tools.cancel.check()
+        except (RegistryError, VerificationError) as error:
+            if error.retryable:
+                raise
             what = satellite.tag or satellite.graph.manifest.digest
             self.tally.warnings.append(f"{what}, about {satellite.subject}: {error.message}")
             return False

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from harborsync.content import DOCKER_LIST, Descriptor, Manifest
-from harborsync.errors import InvalidManifest, Side
+from harborsync.errors import VerificationError, Side
 from harborsync.graph import ManifestCache as Cache
 from harborsync.graph import Satellite, SourceRepository, read_graph
 from harborsync.reference import Digest, Tag
@@ -104,7 +104,7 @@ def test_an_index_of_docker_is_not_taken_for_one_of_referrers() -> None:
 def test_a_tag_that_somebody_uses_otherwise_is_left_alone() -> None:
     """It is told, with what to do (OCI-6.9)."""
     registry = _registry(attrs.evolve(random_artifact(5), tag=TAG))
-    with pytest.raises(InvalidManifest, match="not an index of referrers") as caught:
+    with pytest.raises(VerificationError, match="not an index of referrers") as caught:
         _make_findable(registry, FIRST)
     assert caught.value.side is Side.DESTINATION
     assert caught.value.hint == "move that tag away"

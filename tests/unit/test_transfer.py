@@ -15,6 +15,7 @@ from harborsync.cancel import Cancel
 from harborsync.content import EMPTY, OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
 from harborsync.errors import (
     Cancelled,
+    ConnectionLost,
     ContentMissing,
     DigestMismatch,
     HarborsyncError,
@@ -835,3 +836,24 @@ def test_the_ledger_may_be_shared_by_transfers() -> None:
     assert Tools().ledger is not Tools().ledger
     ledger = Ledger()
     assert Tools(ledger=ledger).ledger is ledger
+
+
+class _Flaky(_Mirror):
+    """Breaks off whenever a referrer comes."""
+
+    def put_manifest(self, repository: str, manifest: Manifest, *, tag: Tag | None = None) -> bool:
+        """Break off, or write."""
+        if manifest.subject is not None:
+            msg = "cut"
+            raise ConnectionLost(msg)
+        return super().put_manifest(repository, manifest, tag=tag)
+
+
+def test_no_tag_is_written_if_a_signature_broke_off_on_its_way() -> None:
+    """Only what a registry refuses is a warning: else a tag could be seen unsigned for no reason."""
+    road = _Road(mirror=_Flaky())
+    image = random_image(1)
+    road.bring(image, random_referrer(2, image.descriptor))
+    with pytest.raises(ConnectionLost):
+        road.copy(image)
+    assert list(road.mirror.list_artifacts(THERE)) == []

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from harborsync.content import DOCKER_LIST, Descriptor, Manifest
-from harborsync.errors import VerificationError, Side
+from harborsync.errors import Side, VerificationError
 from harborsync.graph import ManifestCache as Cache
 from harborsync.graph import Satellite, SourceRepository, read_graph
 from harborsync.reference import Digest, Tag

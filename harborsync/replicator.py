@@ -43,7 +43,7 @@ from harborsync.provider import OpenContext
 from harborsync.report import Outcome, Report, StepResult
 from harborsync.rule import ReplicationRule, check_rules
 from harborsync.selection import EVERYWHERE, Scope
-from harborsync.state import MemoryState, Place, State, Written
+from harborsync.state import MemoryJournal, MemoryState, Place, SessionJournal, State, Written
 from harborsync.steps import Job, finished_event, twins
 from harborsync.warehouse import Registries, Warehouse
 from harborsync.work import batches, run_batch
@@ -78,7 +78,8 @@ class Replicator:
         listeners: Are told what happens.
         clock: Time.
         options: How much at once, how patiently.
-        state: What is remembered between runs; without one, as long as this object lives.
+        state: What is remembered between runs; without one, as long as this object lives. One
+            that is a :class:`~harborsync.state.SessionJournal` remembers uploads, too.
         opener: Opens endpoints, in place of :func:`~harborsync.gate.open_registry`.
 
     Raises:
@@ -103,6 +104,7 @@ class Replicator:
         self._emit = Dispatcher(listeners)
         self._has_memory = state is not None
         self._state = state or MemoryState()
+        self._journal = _journal_of(state)
         self._executor = executor
         self._credentials = credentials
         if executor is not None:
@@ -160,7 +162,6 @@ class Replicator:
         check_plan(plan, self._rules, started_at, self._options.plan_lifetime)
         self._emit(RunStarted(at=started_at, steps=len(plan)))
         results = self._results(plan, cancel)
-        self._remember(results)
         report = Report(
             started_at=started_at,
             seconds=self._clock.monotonic() - started,
@@ -208,6 +209,7 @@ class Replicator:
             credentials=default_credentials(self._credentials),
             cancel=self._cancel,
             emit=self._emit,
+            journal=self._journal,
         )
 
     def _planning(self, warehouse: Warehouse) -> Planning:
@@ -248,6 +250,7 @@ class Replicator:
             clock=self._clock,
             cancel=cancel,
             emit=self._emit,
+            keep=self._remember,
             fetch_foreign=ForeignContent(self._context()).open,
             twins=twins(plan.steps),
         )
@@ -257,15 +260,15 @@ class Replicator:
         last, self._last = self._last, None
         return last[1] if last is not None and last[0] is plan else Warehouse(self._registries)
 
-    def _remember(self, results: Iterable[StepResult]) -> None:
-        for result in results:
-            named = attrs.evolve(result.step.destination, digest=None)
-            is_written = result.outcome is Outcome.COPIED and result.step.action is Action.COPY
-            if is_written and named.tag is not None:
-                self._state.remember_written(
-                    Place(rule=result.step.rule, to=str(result.step.to), artifact=named),
-                    Written(digest=result.step.wanted, at=result.at),
-                )
+    def _remember(self, result: StepResult) -> None:
+        """Remember what a step wrote, at once: the process may be killed before the run ends."""
+        named = attrs.evolve(result.step.destination, digest=None)
+        is_written = result.outcome is Outcome.COPIED and result.step.action is Action.COPY
+        if is_written and named.tag is not None:
+            self._state.remember_written(
+                Place(rule=result.step.rule, to=str(result.step.to), artifact=named),
+                Written(digest=result.step.wanted, at=result.at),
+            )
 
     # --- elsewhere -----------------------------------------------------------------------
 
@@ -291,10 +294,15 @@ class Replicator:
 
     def _tell(self, results: Iterable[StepResult], cancel: Cancel) -> None:
         for result in results:
+            self._remember(result)
             try:
                 self._emit(finished_event(result))
             except KeyboardInterrupt:
                 cancel.set()
+
+
+def _journal_of(state: object) -> SessionJournal:
+    return state if isinstance(state, SessionJournal) else MemoryJournal()
 
 
 def _workers(executor: Executor) -> int:

@@ -40,7 +40,7 @@ from harborsync.transfer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from harborsync.clock import Clock
@@ -63,6 +63,7 @@ class Job:
         clock: Time.
         cancel: Stops everything.
         emit: Is told what happens.
+        keep: Is given every result as soon as it stands, before the listeners hear of it.
         ledger: What is known to be where.
         fetch_foreign: Fetches content that lies outside of registries.
         twins: Repositories known to hold an artifact, by destination and digest.
@@ -75,6 +76,7 @@ class Job:
     clock: Clock
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT
+    keep: Callable[[StepResult], None] | None = None
     ledger: Ledger = attrs.field(factory=Ledger)
     fetch_foreign: FetchForeign | None = None
     twins: Mapping[tuple[Endpoint, Digest], tuple[str, ...]] = attrs.field(factory=dict)
@@ -93,7 +95,9 @@ class Job:
             )
 
     def finished(self, result: StepResult) -> None:
-        """Tell the listeners what became of a step."""
+        """Keep the result of a step and tell the listeners."""
+        if self.keep is not None:
+            self.keep(result)
         if self.emit:
             self.emit(finished_event(result))
 

@@ -50,7 +50,12 @@ class Lines:
         self._changed = threading.Condition()
         self._lines: list[str] = []
         self._ended = False
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Wait until the program has said its last word."""
+        self._reader.join(_PATIENCE)
 
     def _read(self, stream: Iterable[str]) -> None:
         for line in stream:
@@ -141,6 +146,8 @@ class RealRegistry:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for lines in (self.access_log, self.log):
+            lines.close()
         for stream in (self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()

@@ -14,11 +14,13 @@ from harborsync.naming import refuse_collisions
 from harborsync.plan import Action, Plan, PlanFailure, Step, Verdict
 from harborsync.planning import Planning, named
 from harborsync.selection import EVERYWHERE, Scope, select
+from harborsync.tables import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harborsync.endpoint import Endpoint
+    from harborsync.graph import Graph
     from harborsync.reference import ArtifactRef, Digest, Tag
     from harborsync.rule import ReplicationRule
 
@@ -57,7 +59,7 @@ def make_plan(
         made_at=planning.now,
         steps=tuple(sorted(steps, key=_by_source)),
         failures=tuple(sorted(planning.failures, key=_by_what)),
-        notes=tuple(_notes(rules, steps, has_memory=has_memory)),
+        notes=(*planning.notes, *_notes(rules, steps, has_memory=has_memory)),
         verdicts=tuple(sorted(planning.verdicts, key=_by_name)),
         sizes=sizes,
     )
@@ -90,6 +92,7 @@ def make_plan_for(
         made_at=planning.now,
         steps=tuple(_sized(planning, rules, steps)),
         failures=tuple(planning.failures),
+        notes=tuple(planning.notes),
     )
 
 
@@ -155,8 +158,26 @@ def _size(
     planning: Planning, rule: ReplicationRule, origin: tuple[str, str, Digest | None]
 ) -> Iterator[tuple[tuple[str, str, Digest | None], int]]:
     _, repository, digest = origin
-    if digest is not None:
-        yield origin, planning.graph(rule, repository, digest).bytes_at_most
+    if digest is None:
+        return
+    graph = planning.graph(rule, repository, digest)
+    planning.notes.extend(_too_large(planning, rule, repository, graph))
+    yield origin, graph.bytes_at_most
+
+
+def _too_large(
+    planning: Planning, rule: ReplicationRule, repository: str, graph: Graph
+) -> Iterator[str]:
+    """Say which layers a destination will not take; no copy can split a layer (OCI-4.24)."""
+    for to in rule.destinations:
+        limit = planning.warehouse.registry(to).quirks.max_layer_bytes
+        for blob in graph.all_blobs.values():
+            if limit is not None and blob.size > limit:
+                yield (
+                    f"{repository}@{graph.source_digest} has the layer {blob.digest} of "
+                    f"{human_bytes(blob.size)}, and {to} takes at most {human_bytes(limit)}: "
+                    "a layer cannot be split without changing its digest, so make it smaller"
+                )
 
 
 def _origin(step: Step) -> tuple[str, str, Digest | None]:

@@ -47,6 +47,7 @@ class Planning:
         ask: Runs many small requests.
         failures: What could not be planned so far.
         verdicts: What the rules said so far of what they looked at.
+        notes: What the reader of the plan should know.
     """
 
     warehouse: Warehouse
@@ -55,6 +56,7 @@ class Planning:
     ask: Asking
     failures: list[PlanFailure] = attrs.field(factory=list)
     verdicts: list[Verdict] = attrs.field(factory=list)
+    notes: list[str] = attrs.field(factory=list)
 
     def collect(
         self,

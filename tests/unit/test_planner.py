@@ -21,6 +21,7 @@ from harborsync.planner import make_plan, make_plan_for
 from harborsync.planning import Planning
 from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
+from harborsync.registry import Quirks
 from harborsync.rule import ReplicationRule
 from harborsync.selection import Scope
 from harborsync.state import MemoryState
@@ -215,6 +216,18 @@ def test_a_filter_that_does_not_mean_what_it_seems_to_is_noted(world: _World) ->
     rule = _rule(where="tag like 'v**'")
     warnings = rule.where.warnings()
     assert list(world.plan(rule).notes) == [f"rule 'r': {w}" for w in warnings]
+
+
+def test_a_layer_too_large_for_a_destination_is_noted(world: _World) -> None:
+    """Before anything is sent, for every plan that asks for bytes, and with what can be done."""
+    small = Quirks(max_layer_bytes=2000)
+    world.registries["mirror.example"] = MemoryRegistry("mirror.example", quirks=small)
+    random_image(3, layers=1, layer_bytes=5000).push_to(world["source.example"], "team/big", "v1")
+    notes = world.plan(_rule(where="name is 'team/big'")).notes
+    assert len(notes) == 1
+    assert "takes at most 2.0 KiB: a layer cannot be split" in notes[0]
+    assert world.plan_for("team/big:v1").notes == notes
+    assert not world.plan(sizes=False).notes
 
 
 @pytest.mark.parametrize(("has_memory", "notes"), [(True, 0), (False, 1)])

@@ -11,7 +11,7 @@ import pytest
 from harborsync.errors import ConfigurationError, Denied, MissingFact, ServerError, Side
 from harborsync.filters import Keep
 from harborsync.planning import Planning
-from harborsync.reference import Tag
+from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.rule import ReplicationRule
 from harborsync.selection import EVERYWHERE, Scope, select
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harborsync.artifact import Artifact
+    from harborsync.content import Descriptor
 
 
 def _rule(**fields: Any) -> ReplicationRule:
@@ -267,3 +268,25 @@ def test_a_scope_does_not_make_old_tags_new(per: Any) -> None:
         repository, _, tag = name.partition(":")
         scope = Scope(repositories=frozenset({repository}), tags=frozenset({tag}))
         assert set(_selected(registry, rule, scope)) == everything & {name}
+
+
+class _Crowded(_Bare):
+    """Ten thousand tags of one image."""
+
+    def list_artifacts(self, repository: str) -> Iterator[Artifact]:
+        image = next(super().list_artifacts(repository))
+        for number in range(10_000):
+            yield type(image)(repository=repository, tag=Tag(f"v{number}"))
+
+    def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
+        return super().resolve(repository, Tag("v0") if isinstance(reference, Tag) else reference)
+
+
+def test_costly_facts_are_asked_only_of_what_is_still_open() -> None:
+    """Of 10,000 tags, a clause on the tag rejects 9,900: at most the other 100 cost requests."""
+    registry = _filled(_Crowded("source"), "team/app:v0")
+    rule = _rule(where=r"tag matches 'v99\d\d' and platform has 'linux/amd64'")
+    assert len(_selected(registry, rule)) == 100
+    assert registry.operations.count("resolve") == 100
+    assert registry.operations.count("get_manifest") == 1
+    assert registry.operations.count("open_blob") == 1

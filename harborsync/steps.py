@@ -37,10 +37,11 @@ from harborsync.transfer import (
     Target,
     Tools,
     copy_graph,
+    unmetered,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from harborsync.clock import Clock
@@ -64,6 +65,7 @@ class Job:
         cancel: Stops everything.
         emit: Is told what happens.
         keep: Is given every result as soon as it stands, before the listeners hear of it.
+        meter: Lets blocks of blobs pass, at the pace it likes.
         ledger: What is known to be where.
         fetch_foreign: Fetches content that lies outside of registries.
         twins: Repositories known to hold an artifact, by destination and digest.
@@ -77,6 +79,7 @@ class Job:
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT
     keep: Callable[[StepResult], None] | None = None
+    meter: Callable[[bytes], Iterator[bytes]] = unmetered
     ledger: Ledger = attrs.field(factory=Ledger)
     fetch_foreign: FetchForeign | None = None
     twins: Mapping[tuple[Endpoint, Digest], tuple[str, ...]] = attrs.field(factory=dict)
@@ -315,6 +318,7 @@ class _Attempt:
             clock=job.clock,
             emit=job.emit,
             spread=self._spread,
+            meter=job.meter,
             blobs=self._blobs,
         )
 

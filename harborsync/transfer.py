@@ -64,8 +64,9 @@ def one_by_one(work: Callable[[Descriptor], None], blobs: Sequence[Descriptor], 
         work(blob)
 
 
-def unmetered(count: int, /) -> None:
-    """Let ``count`` bytes pass."""
+def unmetered(block: bytes, /) -> Iterator[bytes]:
+    """Let a block pass."""
+    yield block
 
 
 class BlobSource(Protocol):
@@ -141,7 +142,7 @@ class Tools:
         clock: Time, for the events.
         emit: Is told what happens.
         spread: Runs the blobs of one artifact.
-        meter: Is called with the length of every block before it is passed on; may wait.
+        meter: Is given every block and yields it on, whole or in pieces, each when it may go.
         blobs: Where the source's blobs are read from.
     """
 
@@ -150,7 +151,7 @@ class Tools:
     clock: Clock = attrs.field(factory=SystemClock)
     emit: Dispatcher = SILENT
     spread: Spread = one_by_one
-    meter: Callable[[int], None] = unmetered
+    meter: Callable[[bytes], Iterator[bytes]] = unmetered
     blobs: BlobSource = attrs.field(factory=FromRegistry)
 
 
@@ -396,9 +397,9 @@ class _Copy:
                 block = next(blocks, None)
             if block is None:
                 return
-            self._tools.meter(len(block))
-            self._tell(BytesMoved, blob, count=len(block))
-            yield block
+            for piece in self._tools.meter(block):
+                self._tell(BytesMoved, blob, count=len(piece))
+                yield piece
 
     def _tell(self, kind: type[BlobEvent], blob: Descriptor, **fields: Any) -> None:
         if self._tools.emit:

@@ -348,10 +348,16 @@ def test_a_blob_that_two_artifacts_share_is_present_for_the_second(road: _Road) 
 
 
 def test_every_block_is_metered_and_told(road: _Road) -> None:
-    """The meter sees each block before it is passed on; events tell all of it."""
+    """The meter passes each block on, in pieces if it likes; events tell all of it."""
     told: list[Event] = []
     metered: list[int] = []
-    road.tools = Tools(clock=FakeClock(), emit=Dispatcher([told.append]), meter=metered.append)
+
+    def halve(block: bytes) -> Iterator[bytes]:
+        metered.append(len(block))
+        middle = len(block) // 2
+        yield from filter(None, (block[:middle], block[middle:]))
+
+    road.tools = Tools(clock=FakeClock(), emit=Dispatcher([told.append]), meter=halve)
     image = random_image(1, layers=1, layer_bytes=100_000)
     road.bring(image)
     road.copy(image)
@@ -619,9 +625,10 @@ def test_cancelling_stops_within_one_block(road: _Road) -> None:
     cancel = Cancel()
     blocks: list[int] = []
 
-    def stop(count: int) -> None:
-        blocks.append(count)
+    def stop(block: bytes) -> Iterator[bytes]:
+        blocks.append(len(block))
         cancel.set()
+        yield block
 
     road.tools = Tools(cancel=cancel, meter=stop)
     image = random_image(1, layer_bytes=500_000)

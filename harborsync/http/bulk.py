@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harborsync.cancel import Cancel
+    from harborsync.clock import Clock
     from harborsync.http.lines import Lines
 
 PLAIN_BLOCK: Final = 1024 * 1024
@@ -65,6 +66,7 @@ class BroadPath:
         lines: Opens connections.
         tls: Gives the context for https, when it is first needed.
         idle_timeout: Seconds between two pieces of a body.
+        clock: Tells whether a sender is too slow.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class BroadPath:
         lines: Lines,
         tls: Callable[[], ssl.SSLContext],
         idle_timeout: float,
+        clock: Clock | None = None,
     ) -> None:
         self._all = Berths(size)
         self._downloads = Berths(size - 1)
         self._idle_timeout = idle_timeout
+        self._clock = clock
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -172,7 +176,7 @@ class BroadPath:
             self._all.leave()
 
         def read(count: int) -> bytes:
-            piece: bytes = translated(partial(raw.read, count, decode_content=False), whom)
+            piece: bytes = translated(partial(raw.read1, count, decode_content=False), whom)
             return piece
 
         return Reply(
@@ -181,6 +185,7 @@ class BroadPath:
             headers=Headers(list(raw.headers.iteritems())),
             read=read,
             release=release,
+            clock=self._clock,
         )
 
 

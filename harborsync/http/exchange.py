@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
+from harborsync.clock import Clock, SystemClock
 from harborsync.errors import InvalidValue, RegistryError, TransportError
+from harborsync.http.steady import Steady
 from harborsync.http.wire import ERROR_CAP, Answer, Body, Headers
 from harborsync.secrets import redact_url
 
@@ -27,6 +29,9 @@ _PIECE: Final = 256 * 1024
 _FIRST_REFUSAL: Final = 400
 _RANGE_REFUSED: Final = 416
 _LOOK_AT_CANCEL: Final = 0.25
+# A block is passed on after so many seconds, full or not, so that a slow sender's bytes are
+# seen, and the cancel flag looked at, while they come.
+_GATHER_SECONDS: Final = 0.5
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -59,8 +64,9 @@ class Reply:
         request: What it answers.
         status: The HTTP status.
         headers: The header fields.
-        read: Reads at most so many bytes, nothing at the end; raises our errors.
+        read: Returns what has come, at most so many bytes, nothing at the end; raises our errors.
         release: Gives the connection back; told whether it can be used again.
+        clock: Tells whether the sender is too slow.
     """
 
     def __init__(
@@ -71,11 +77,14 @@ class Reply:
         headers: Headers,
         read: Callable[[int], bytes],
         release: Callable[[bool], None],
+        clock: Clock | None = None,
     ) -> None:
         self.request = request
         self.status = status
         self.headers = headers
-        self._read = read
+        self._clock = clock or SystemClock()
+        self._read = Steady(read, self._clock).read
+        self._broken: TransportError | None = None
         self._release: Callable[[bool], None] | None = release
         self._body: bytes | None = None
         self._diagnosis = ""
@@ -121,14 +130,18 @@ class Reply:
             self.close()
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the body as it comes over the wire, in blocks of ``size`` bytes.
+        """Yield the body as it comes over the wire, in blocks of ``size`` bytes or what is there.
 
         After :meth:`finish` it is what that has read.
+
+        Raises:
+            ConnectionLost: It broke off.
+            Timeout: Nothing, or next to nothing, came for too long.
         """
         if self._body is not None:
             yield self._body
             return
-        while block := self._read(size):
+        while block := self._gathered(size):
             yield block
         self._let_go(reusable=True)
 
@@ -141,6 +154,29 @@ class Reply:
         with suppress(TransportError):
             self._read_at_most(ERROR_CAP)
         self.close()
+
+    def _gathered(self, size: int) -> bytes:
+        """Return a full block, or less of it if the rest is long in coming or never comes."""
+        if self._broken is not None:
+            raise self._broken
+        piece = self._read(size)
+        if len(piece) in {0, size}:
+            return piece
+        pieces, left = [piece], size - len(piece)
+        until = self._clock.monotonic() + _GATHER_SECONDS
+        with self._breaking_later():
+            while left and self._clock.monotonic() < until and (piece := self._read(left)):
+                pieces.append(piece)
+                left -= len(piece)
+        return b"".join(pieces)
+
+    @contextmanager
+    def _breaking_later(self) -> Iterator[None]:
+        """Let what has come be used before its reader hears that the rest broke off."""
+        try:
+            yield
+        except TransportError as error:
+            self._broken = error
 
     def _read_all(self, cap: int) -> bytes:
         body = self._read_at_most(cap + 1)

@@ -78,9 +78,14 @@ class Host:
             lines=lines,
             tls=tls,
             idle_timeout=limits.idle_timeout,
+            clock=key.clock,
         )
         self.broad = BroadPath(
-            size=limits.large, lines=lines, tls=tls, idle_timeout=limits.idle_timeout
+            size=limits.large,
+            lines=lines,
+            tls=tls,
+            idle_timeout=limits.idle_timeout,
+            clock=key.clock,
         )
         self.gate = HostGate(key.clock, limits.requests_per_second)
         self.memory = Memory(key.clock)

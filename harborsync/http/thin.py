@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harborsync.cancel import Cancel
+    from harborsync.clock import Clock
     from harborsync.http.lines import Lines
     from harborsync.http.urls import Origin
 
@@ -42,6 +43,7 @@ class ThinPath:
         lines: Opens connections.
         tls: Gives the context for https, when it is first needed.
         idle_timeout: Seconds between two pieces of a body.
+        clock: Tells whether a sender is too slow.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class ThinPath:
         lines: Lines,
         tls: Callable[[], ssl.SSLContext],
         idle_timeout: float,
+        clock: Clock | None = None,
     ) -> None:
         self._home = home
         self._at_home = Berths(size)
@@ -60,6 +63,7 @@ class ThinPath:
         self._lines = lines
         self._tls = tls
         self._idle_timeout = idle_timeout
+        self._clock = clock
         self._closed = False
 
     def start(self, request: Request, cancel: Cancel) -> Reply:
@@ -137,6 +141,7 @@ class ThinPath:
             headers=Headers(response.headers),
             read=lambda count: translated(partial(response.read, count), whom),
             release=release,
+            clock=self._clock,
         )
 
     def _give_back(self, connection: _Connection, *, keep: bool) -> None:

@@ -11,7 +11,6 @@ from harborsync.registries.calls import SMALL, Tries, path, pulling, said_length
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harborsync.clock import Clock
     from harborsync.content import Descriptor
     from harborsync.http.wire import Answer, Stream
     from harborsync.registries.calls import Api
@@ -23,10 +22,6 @@ _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _NOT_SATISFIABLE: Final = 416
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-
-# A server that sends less than this for so long is as good as gone (OCI-4.35).
-_SLOW_SECONDS: Final = 60.0
-_SLOW_BYTES: Final = 60 * 1024
 
 
 @contextmanager
@@ -136,7 +131,7 @@ class _Download:
             raise _other_size(answer, self._blob, said)
 
     def _rest(self) -> Iterator[bytes]:
-        for block in _steady(self._stream.blocks(), self._api.context.clock):
+        for block in self._stream.blocks():
             self._api.context.cancel.check()
             wanted = block[self._skip :]
             self._skip -= len(block) - len(wanted)
@@ -153,21 +148,6 @@ class _Download:
             return _other_size(answer, self._blob, self._position)
         msg = f"{self._api.name} stopped after {self._position} of {self._blob.size} bytes"
         return ConnectionLost(f"{msg} of {self._blob.digest}")
-
-
-def _steady(blocks: Iterator[bytes], clock: Clock) -> Iterator[bytes]:
-    """Yield the blocks, unless next to nothing comes; what the reader takes does not count."""
-    waited, got = 0.0, 0
-    before = clock.monotonic()
-    for block in blocks:
-        waited, got = waited + clock.monotonic() - before, got + len(block)
-        if waited >= _SLOW_SECONDS:
-            if got < _SLOW_BYTES:
-                msg = f"only {got} bytes came in {waited:.0f} seconds"
-                raise Timeout(msg)
-            waited, got = 0.0, 0
-        yield block
-        before = clock.monotonic()
 
 
 def _other_size(answer: Answer | None, blob: Descriptor, found: int | None) -> SizeMismatch:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harborsync.cancel import Cancel
-from harborsync.errors import Cancelled, ConnectionLost, InvalidValue, RegistryError
+from harborsync.errors import Cancelled, ConnectionLost, InvalidValue, RegistryError, Timeout
 from harborsync.http.exchange import Berths, Reply, Request, check_headers
 from harborsync.http.urls import Url
 from harborsync.http.wire import Headers
+from harborsync.testing import FakeClock
+
+if TYPE_CHECKING:
+    from harborsync.clock import Clock
 
 
 class Wire:
@@ -31,7 +36,7 @@ class Wire:
             raise ConnectionLost(msg)
         return piece
 
-    def reply(self, status: int = 200) -> Reply:
+    def reply(self, status: int = 200, *, clock: Clock | None = None) -> Reply:
         """Make the reply with this body."""
         request = Request(
             method="GET",
@@ -45,7 +50,27 @@ class Wire:
             headers=Headers([]),
             read=self.read,
             release=self.released.append,
+            clock=clock,
         )
+
+
+class Trickle(Wire):
+    """A body that comes in pieces, some seconds apart."""
+
+    def __init__(self, *pieces: bytes, seconds: float = 0.0, breaks: bool = False) -> None:
+        super().__init__(b"".join(pieces), breaks=breaks)
+        self.clock = FakeClock()
+        self._lengths = [len(piece) for piece in pieces]
+        self._seconds = seconds
+
+    def read(self, count: int) -> bytes:
+        """Read no further than to the end of a piece."""
+        self.clock.advance(self._seconds)
+        here = min([count, *self._lengths[:1]])
+        if self._lengths:
+            self._lengths[0] -= here
+            self._lengths = [each for each in self._lengths if each]
+        return super().read(here)
 
 
 def test_a_request_does_not_show_its_secrets() -> None:
@@ -161,3 +186,33 @@ def test_header_values_are_checked(value: str) -> None:
     with pytest.raises(InvalidValue, match="X-Own"):
         check_headers({"X-Own": value})
     check_headers({"X-Own": "caf\xe9\tok", "Range": "bytes=0-"})
+
+
+def test_a_block_is_gathered_from_the_pieces_that_come() -> None:
+    """Blocks are full, up to the last one, and the connection can be used again."""
+    wire = Trickle(b"a", b"bc", b"de", b"f", b"g")
+    assert list(wire.reply(clock=wire.clock).blocks(4)) == [b"abcd", b"efg"]
+    assert wire.released == [True]
+
+
+def test_a_slow_block_is_passed_on_before_it_is_full() -> None:
+    """So that progress is seen and the cancel flag looked at while it comes."""
+    wire = Trickle(b"a", b"b", b"c", b"d", b"e", seconds=0.3)
+    assert list(wire.reply(clock=wire.clock).blocks(100)) == [b"abc", b"de"]
+
+
+def test_what_came_before_a_break_is_used() -> None:
+    """Its reader gets it, and hears of the break only then."""
+    wire = Trickle(b"ab", b"c", breaks=True)
+    blocks = wire.reply(clock=wire.clock).blocks(100)
+    assert next(blocks) == b"abc"
+    with pytest.raises(ConnectionLost):
+        next(blocks)
+
+
+def test_a_small_body_that_drips_is_given_up() -> None:
+    """A byte a second keeps every timeout of the socket content, and not us (OCI-4.35)."""
+    wire = Trickle(*(b"x" for _ in range(100)), seconds=1.0)
+    with pytest.raises(Timeout):
+        wire.reply(clock=wire.clock).finish(1000)
+    assert wire.released == [False]

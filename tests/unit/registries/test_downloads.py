@@ -347,35 +347,6 @@ def test_a_run_that_is_cancelled_stops_between_two_blocks(
             next(blocks)
 
 
-def test_a_server_that_drips_is_left(
-    registry: DistributionRegistry, wire: ScriptedTransport, clock: FakeClock
-) -> None:
-    """Next to nothing in a minute is a stall (OCI-4.35)."""
-    wire.on("GET", "", _whole(*(lambda: clock.advance(30), b"\0") * 10), _part(1, LARGE[1:]))
-    assert _read(registry) == LARGE
-
-
-def test_a_reader_that_takes_its_time_is_no_stall(
-    registry: DistributionRegistry, wire: ScriptedTransport, clock: FakeClock
-) -> None:
-    """Only the time spent waiting for the server counts; a limited bandwidth is fine."""
-    wire.on("GET", "", _whole(*(LARGE[n : n + 1024] for n in range(0, len(LARGE), 1024))))
-    with registry.open_blob("a", BLOB) as blocks:
-        for _ in blocks:
-            clock.advance(100)
-    assert len(wire.asked) == 1
-
-
-def test_a_slow_server_that_keeps_going_is_no_stall(
-    registry: DistributionRegistry, wire: ScriptedTransport, clock: FakeClock
-) -> None:
-    """Some kilobytes a second are slow, and fine."""
-    pieces = [LARGE[start : start + MIB] for start in range(0, len(LARGE), MIB)]
-    wire.on("GET", "", _whole(*(x for piece in pieces for x in (lambda: clock.advance(61), piece))))
-    assert _read(registry) == LARGE
-    assert len(wire.asked) == 1
-
-
 # --- is it there? --------------------------------------------------------------------------
 
 

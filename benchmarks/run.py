@@ -267,7 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _results(wishes: argparse.Namespace) -> Iterator[dict[str, Any]]:
     peers = tuple(peer for peer in wishes.peers if is_there(peer))
-    for server, name in itertools.product(wishes.servers, wishes.workloads):
+    servers = (server for server in wishes.servers if (BIN / SERVERS[server]).exists())
+    for server, name in itertools.product(servers, wishes.workloads):
         workload = WORKLOADS[name]
         with End(server, "source") as source:
             workload.seed(source.registry.endpoint)

@@ -142,6 +142,10 @@ class Endpoint:
         """The repository prefix behind the host, without slashes at its ends; often empty."""
         return self.address.partition("/")[2].strip("/")
 
+    def holds(self, repository: str) -> bool:
+        """Tell whether a repository lies below the prefix, if there is one."""
+        return self.is_path or not self.prefix or repository.startswith(f"{self.prefix}/")
+
     def with_provider(self, provider: str) -> Self:
         """Return the same endpoint opened by another provider."""
         return attrs.evolve(self, provider=provider)

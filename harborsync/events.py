@@ -1,6 +1,6 @@
 """What happens during a run, as frozen records for whoever listens.
 
-    RunStarted → PlanReady → StepStarted → (BlobStarted → BytesMoved… → BlobFinished)…
+    PlanReady → RunStarted → StepStarted → (BlobStarted → BytesMoved… → BlobFinished)…
     → ManifestWritten… → StepFinished → … → RunFinished, and RetryScheduled in between
 
 Progress bars, metrics and audit logs are listeners; nothing in the house knows them. A

@@ -86,11 +86,10 @@ def _repositories(planning: Planning, rule: ReplicationRule, scope: Scope) -> li
     """Return the repositories to look into: named, literal in the filter, or catalogued."""
     literal = rule.repositories or rule.where.literal_repositories()
     names = _catalog(planning, rule) if literal is None else iter(literal)
-    prefix = f"{rule.source.prefix}/" if rule.source.prefix and not rule.source.is_path else ""
     wanted = (
         name
         for name in names
-        if name.startswith(prefix)
+        if rule.source.holds(name)
         and (scope.repositories is None or name in scope.repositories)
         and rule.where.may_match_repository(name)
     )

@@ -25,6 +25,8 @@ import attrs
 from harborsync.credentials.defaults import Named, default_credentials
 from harborsync.endpoint import BY_HOST, Endpoint
 from harborsync.errors import ConfigurationError, UnknownProvider
+from harborsync.limited import LimitedRegistry
+from harborsync.limiter import Limiter, Schedule
 from harborsync.provider import OpenContext, Provider
 
 if TYPE_CHECKING:
@@ -71,7 +73,9 @@ def open_registry(
     address = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
     outside = context or OpenContext(credentials=default_credentials())
     address, outside = _with_named_login(address, outside)
-    return find_provider(address, plugins=plugins).open(address, outside)
+    address, limiter = _with_bandwidth(address, outside)
+    registry = find_provider(address, plugins=plugins).open(address, outside)
+    return registry if limiter is None else LimitedRegistry(registry, limiter, outside.cancel)
 
 
 def find_provider(endpoint: Endpoint, *, plugins: Iterable[EntryPoint] | None = None) -> Provider:
@@ -167,3 +171,14 @@ def _with_named_login(endpoint: Endpoint, context: OpenContext) -> tuple[Endpoin
         raise ConfigurationError(msg, hint="name a login, for an endpoint that has a host")
     source = Named(context.credentials, name, host=endpoint.host)
     return attrs.evolve(endpoint, option_items=options), attrs.evolve(context, credentials=source)
+
+
+def _with_bandwidth(endpoint: Endpoint, context: OpenContext) -> tuple[Endpoint, Limiter | None]:
+    """Turn the option ``bandwidth=LIMIT`` into the limiter of the host."""
+    options = endpoint.options
+    text = options.pop("bandwidth", None)
+    if text is None:
+        return endpoint, None
+    place = endpoint.address if endpoint.is_path else endpoint.host
+    limiter = context.limiters.get(place, Schedule.parse(text))
+    return attrs.evolve(endpoint, option_items=options), limiter

@@ -16,6 +16,7 @@ from harborsync.cancel import Cancel
 from harborsync.clock import Clock, SystemClock
 from harborsync.credentials.base import Anonymous, CredentialSource
 from harborsync.events import SILENT, Dispatcher
+from harborsync.limiter import Limiters
 from harborsync.limits import HostLimits
 from harborsync.retry import RetryPolicy
 from harborsync.state import MemoryJournal, SessionJournal
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from harborsync.endpoint import Endpoint
     from harborsync.registry import Registry
+
+
+def _own_limiters(context: OpenContext) -> Limiters:
+    return Limiters(context.clock)
 
 
 def _never(host: str) -> bool:  # noqa: ARG001 - the signature of Provider.recognises
@@ -39,6 +44,7 @@ class OpenContext:
         clock: Time and sleep.
         retry: How often and how patiently a request is repeated.
         limits: Connections and requests a second per host.
+        limiters: The limiters of registries whose endpoints say how fast bytes may go.
         credentials: Who knows the logins.
         cancel: Stops waits and transfers.
         emit: Is told about retries.
@@ -49,6 +55,7 @@ class OpenContext:
     clock: Clock = attrs.field(factory=SystemClock)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     limits: HostLimits = attrs.field(factory=HostLimits)
+    limiters: Limiters = attrs.Factory(_own_limiters, takes_self=True)
     credentials: CredentialSource = attrs.field(factory=Anonymous)
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT

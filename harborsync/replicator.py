@@ -35,6 +35,7 @@ from harborsync.events import Dispatcher, Listener, PlanReady, RunFinished, RunS
 from harborsync.failure import Failure
 from harborsync.gate import open_registry
 from harborsync.http.foreign import ForeignContent
+from harborsync.limiter import Limiter
 from harborsync.options import Options
 from harborsync.plan import Action, Plan, check_plan
 from harborsync.planner import make_plan, make_plan_for
@@ -55,9 +56,11 @@ if TYPE_CHECKING:
 
     from harborsync.credentials import Credential, CredentialSource
     from harborsync.endpoint import Endpoint
+    from harborsync.limiter import Schedule
     from harborsync.plan import Step
     from harborsync.reference import ArtifactRef, Tag
     from harborsync.registry import Registry
+    from harborsync.units import Bandwidth
 
 # How often, in seconds, whoever waits for another process looks at the cancel flag.
 _LOOK_AGAIN: Final = 0.2
@@ -80,6 +83,8 @@ class Replicator:
         options: How much at once, how patiently.
         state: What is remembered between runs; without one, as long as this object lives. One
             that is a :class:`~harborsync.state.SessionJournal` remembers uploads, too.
+        limiter: How fast bytes of blobs go, all copies together; a limit as
+            :class:`~harborsync.limiter.Schedule` reads it, or a limiter to share with others.
         opener: Opens endpoints, in place of :func:`~harborsync.gate.open_registry`.
 
     Raises:
@@ -96,6 +101,7 @@ class Replicator:
         clock: Clock | None = None,
         options: Options | None = None,
         state: State | None = None,
+        limiter: Limiter | Schedule | Bandwidth | str | None = None,
         opener: Callable[[Endpoint], Registry] | None = None,
     ) -> None:
         self._rules = check_rules(rules)
@@ -105,6 +111,9 @@ class Replicator:
         self._has_memory = state is not None
         self._state = state or MemoryState()
         self._journal = _journal_of(state)
+        self._limiter = (
+            limiter if isinstance(limiter, Limiter) else Limiter(limiter, clock=self._clock)
+        )
         self._executor = executor
         self._credentials = credentials
         if executor is not None:
@@ -113,6 +122,11 @@ class Replicator:
         self._registries = Registries(opener or partial(open_registry, context=self._context()))
         self._engine = Engine(self._options)
         self._last: tuple[Plan, Warehouse] | None = None
+
+    @property
+    def limiter(self) -> Limiter:
+        """How fast bytes go; may be changed while a run is under way."""
+        return self._limiter
 
     def plan(self, scope: Scope = EVERYWHERE, *, sizes: bool = True) -> Plan:
         """Find out what would be done; reads only.
@@ -251,6 +265,7 @@ class Replicator:
             cancel=cancel,
             emit=self._emit,
             keep=self._remember,
+            meter=partial(self._limiter.pass_on, cancel=cancel),
             fetch_foreign=ForeignContent(self._context()).open,
             twins=twins(plan.steps),
         )
@@ -282,6 +297,7 @@ class Replicator:
                 planned_at=plan.made_at,
                 options=self._options,
                 workers=_workers(executor),
+                limit=self._limiter.limit,
                 credentials=self._credentials,
             )
         ]

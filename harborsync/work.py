@@ -6,6 +6,7 @@ finds logins by itself, and only the parent writes state, tells listeners and ma
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,6 +16,7 @@ from harborsync.credentials import default_credentials
 from harborsync.engine import Engine
 from harborsync.gate import open_registry
 from harborsync.http.foreign import ForeignContent
+from harborsync.limiter import Limiter, Limiters
 from harborsync.provider import OpenContext
 from harborsync.steps import Job, twins
 from harborsync.warehouse import Registries, Warehouse
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.credentials import Credential, CredentialSource
+    from harborsync.limiter import Schedule
     from harborsync.options import Options
     from harborsync.plan import Step
     from harborsync.report import StepResult
@@ -39,6 +42,8 @@ class Batch:
         steps: The steps.
         planned_at: When the plan was made.
         options: How much at once, in this one worker.
+        limit: How fast bytes go, in all workers together.
+        workers: How many of them there are.
         credentials: Who knows the logins; must not hold a secret itself.
     """
 
@@ -46,14 +51,20 @@ class Batch:
     steps: tuple[Step, ...]
     planned_at: datetime
     options: Options
+    limit: Schedule | None = None
+    workers: int = 1
     credentials: CredentialSource | Mapping[str, Credential] | None = None
 
 
 def run_batch(batch: Batch) -> tuple[StepResult, ...]:
     """Run a batch; returns one result for each step, in their order."""
+    clock = SystemClock()
+    limiter = Limiter(batch.limit and batch.limit.divided(batch.workers), clock=clock)
     context = OpenContext(
+        clock=clock,
         retry=batch.options.retry,
         limits=batch.options.hosts,
+        limiters=Limiters(clock, batch.workers),
         credentials=default_credentials(batch.credentials),
     )
     registries = Registries(lambda endpoint: open_registry(endpoint, context))
@@ -63,8 +74,9 @@ def run_batch(batch: Batch) -> tuple[StepResult, ...]:
         warehouse=Warehouse(registries),
         planned_at=batch.planned_at,
         options=batch.options,
-        clock=SystemClock(),
+        clock=clock,
         cancel=context.cancel,
+        meter=partial(limiter.pass_on, cancel=context.cancel),
         fetch_foreign=ForeignContent(context).open,
         twins=twins(batch.steps),
     )
@@ -82,6 +94,7 @@ def batches(
     planned_at: datetime,
     options: Options,
     workers: int,
+    limit: Schedule | None = None,
     credentials: CredentialSource | Mapping[str, Credential] | None,
 ) -> Iterator[Batch]:
     """Yield the steps in batches, a few for each worker, neighbours together.
@@ -97,5 +110,7 @@ def batches(
             steps=tuple(steps[start : start + length]),
             planned_at=planned_at,
             options=share,
+            limit=limit,
+            workers=workers,
             credentials=credentials,
         )

@@ -1,10 +1,81 @@
-"""The flag that stops a run: looked at between blocks and before every wait."""
+"""What stops work in the middle: a flag for a whole run, a time limit for one artifact.
+
+Both are looked at in one place, :meth:`Cancel.check`: between blocks and before every wait.
+"""
 
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
 
-from harborsync.errors import Cancelled
+import attrs
+
+from harborsync.errors import Cancelled, OutOfTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@attrs.frozen(kw_only=True)
+class TimeLimit:
+    """How long work on one artifact may take.
+
+    Attributes:
+        seconds: The limit.
+        monotonic: Tells the seconds from an arbitrary start.
+        started: When the work began, by that.
+        name: What people call the limit.
+    """
+
+    seconds: float
+    monotonic: Callable[[], float]
+    started: float = attrs.field()
+    name: str = "time limit"
+
+    @started.default
+    def _now(self) -> float:
+        return self.monotonic()
+
+    def check(self) -> None:
+        """Do nothing while there is time.
+
+        Raises:
+            OutOfTime: There is no more.
+        """
+        if self.monotonic() - self.started >= self.seconds:
+            msg = f"it took longer than {self.name} = {self.seconds:g} s"
+            raise OutOfTime(msg, hint=f"run again to go on, or raise {self.name}")
+
+
+# Registries outlive a step and serve many at a time, so what one step may take travels with the
+# threads that work on it.
+_LIMIT: Final[ContextVar[TimeLimit | None]] = ContextVar("time_limit", default=None)
+
+
+@contextmanager
+def limited(limit: TimeLimit | None) -> Iterator[None]:
+    """Hold what this thread does to a limit, in place of an outer one; None for no limit.
+
+    A thread that helps has it too if it is started in a copy of this one's context.
+    """
+    token = _LIMIT.set(limit)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
+
+
+def check_time() -> None:
+    """Do nothing while the work of this thread is within its limit.
+
+    Raises:
+        OutOfTime: It is not.
+    """
+    limit = _LIMIT.get()
+    if limit is not None:
+        limit.check()
 
 
 class Cancel:
@@ -35,13 +106,15 @@ class Cancel:
         return self._event.wait(seconds)
 
     def check(self) -> None:
-        """Do nothing unless the flag is set.
+        """Do nothing unless the flag is set, or the time of this thread's work is up.
 
         Raises:
             Cancelled: The flag is set.
+            OutOfTime: The time is up.
         """
         if self.is_set():
             raise Cancelled
+        check_time()
 
 
 class CurrentCancel(Cancel):

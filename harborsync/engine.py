@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -168,7 +169,9 @@ class Engine:
             for blob in blobs:
                 work(blob)
             return
-        futures = [self._carriers(lane).submit(work, blob) for blob in blobs]
+        carriers = self._carriers(lane)
+        # Each carrier works in a copy of our context, and so within the artifact's time limit.
+        futures = [carriers.submit(copy_context().run, work, blob) for blob in blobs]
         done, pending = wait(futures, return_when="FIRST_EXCEPTION")
         for future in pending:
             future.cancel()

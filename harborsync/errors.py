@@ -36,6 +36,7 @@
     ├─ VerificationError         a signature policy was not met
     ├─ CopyError                 operation, side and artifact around any of the above
     ├─ Cancelled
+    ├─ OutOfTime                 an artifact took longer than it may
     └─ ReplicationFailed         .report
 
 Every class survives pickling with its fields, so failures cross process borders.
@@ -387,6 +388,12 @@ class Cancelled(HarborsyncError):
     def __init__(self, message: str = "cancelled") -> None:
         """Need no words."""
         super().__init__(message)
+
+
+class OutOfTime(HarborsyncError):
+    """Work on one artifact took longer than its time limit; the next run goes on with it."""
+
+    retryable = True
 
 
 class ReplicationFailed(HarborsyncError):

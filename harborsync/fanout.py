@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from harborsync.cancel import limited
 from harborsync.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -166,12 +167,16 @@ class SharedBlob:
             self._first += 1
 
     def _read(self) -> None:
-        """Read one block for everybody; only one thread at a time comes here."""
+        """Read one block for everybody; only one thread at a time comes here.
+
+        The time limit of whoever reads is not that of the others; each looks at its own.
+        """
         block, error = None, None
         try:
-            if self._blocks is None:
-                self._blocks = self._opened.__enter__()
-            block = next(self._blocks, None)
+            with limited(None):
+                if self._blocks is None:
+                    self._blocks = self._opened.__enter__()
+                block = next(self._blocks, None)
         except Exception as found:  # noqa: BLE001 - it is raised again in every waiting thread
             error = found
         with self._changed:

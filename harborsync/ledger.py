@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from harborsync.cancel import check_time
+from harborsync.errors import OutOfTime
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 # More candidates than this are not worth a request each (OCI-4.5).
 _MOUNT_CANDIDATES: Final = 2
+# How often, in seconds, whoever waits for another thread looks at the time.
+_LOOK_AGAIN: Final = 1.0
 
 
 @attrs.frozen
@@ -44,6 +49,20 @@ class _Flight:
     def __init__(self) -> None:
         self.done = threading.Event()
         self.error: BaseException | None = None
+
+    def await_end(self) -> None:
+        """Wait until the work has ended, as long as there is time.
+
+        Raises:
+            OutOfTime: The time of whoever waits is up.
+        """
+        while not self.done.wait(_LOOK_AGAIN):
+            check_time()
+
+    def pass_on_failure(self) -> None:
+        """Raise what the work raised; that only its own time was up is no failure of others."""
+        if self.error is not None and not isinstance(self.error, OutOfTime):
+            raise copy(self.error)
 
 
 class Ledger:
@@ -118,9 +137,9 @@ class Ledger:
                 self._fly(keys, partial(self._send, shelf, digest, send, candidates))
                 return True
             key, flight = waiting_for
-            flight.done.wait()
-            if flight.error is not None and key == (shelf, digest):
-                raise copy(flight.error)
+            flight.await_end()
+            if key == (shelf, digest):
+                flight.pass_on_failure()
         return False
 
     def _send(
@@ -142,15 +161,14 @@ class Ledger:
         Raises:
             HarborsyncError: What the work raised, here or there.
         """
-        waiting_for = self._take_off((key,))
-        if waiting_for is None:
-            self._fly((key,), work)
-            return True
-        flight = waiting_for[1]
-        flight.done.wait()
-        if flight.error is not None:
-            raise copy(flight.error)
-        return False
+        while (waiting_for := self._take_off((key,))) is not None:
+            flight = waiting_for[1]
+            flight.await_end()
+            flight.pass_on_failure()
+            if flight.error is None:
+                return False
+        self._fly((key,), work)
+        return True
 
     @contextmanager
     def alone(self, key: Hashable) -> Iterator[None]:

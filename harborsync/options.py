@@ -11,6 +11,7 @@ from harborsync.retry import RetryPolicy
 
 _AT_LEAST_ONE: Final[Any] = attrs.validators.ge(1)
 _NOT_NEGATIVE: Final[Any] = attrs.validators.ge(0)
+_POSITIVE_OR_NONE: Final[Any] = attrs.validators.optional(attrs.validators.gt(0))
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +29,8 @@ class Options:
             again right before it is written.
         strict: Whether the destination's tag is looked at before and after every write, and
             the source's tag after it, whatever the age of the plan.
+        artifact_timeout: Seconds after which the copy of one artifact is given up, or None; what
+            it has sent is gone on with by the next run.
         small_artifact: Bytes of missing blobs up to which an artifact is sent by one thread
             while others wait.
     """
@@ -40,4 +43,5 @@ class Options:
     plan_lifetime: float = attrs.field(default=24 * 3600.0, validator=_NOT_NEGATIVE)
     recheck_after: float = attrs.field(default=30.0, validator=_NOT_NEGATIVE)
     strict: bool = False
+    artifact_timeout: float | None = attrs.field(default=3600.0, validator=_POSITIVE_OR_NONE)
     small_artifact: int = attrs.field(default=4 * 2**20, validator=_NOT_NEGATIVE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from harborsync.cancel import Cancel
+from harborsync.cancel import Cancel, TimeLimit, limited
 from harborsync.errors import (
     Cancelled,
     CopyError,
@@ -148,10 +148,20 @@ def attempt(job: Job, step: Step, spread: Spread, blobs: BlobSource | None = Non
     started = job.clock.monotonic()
     job.started(step)
     blobs = blobs or blob_source(job, job.rules[step.rule])
-    result = _outcome(_Attempt(job, step, spread, blobs))
+    with limited(_time_limit(job)):
+        result = _outcome(_Attempt(job, step, spread, blobs))
     result = attrs.evolve(result, seconds=job.clock.monotonic() - started, at=job.clock.now())
     job.finished(result)
     return result
+
+
+def _time_limit(job: Job) -> TimeLimit | None:
+    seconds = job.options.artifact_timeout
+    if seconds is None:
+        return None
+    return TimeLimit(
+        seconds=seconds, monotonic=job.clock.monotonic, name="Options.artifact_timeout"
+    )
 
 
 def _outcome(one: _Attempt) -> StepResult:

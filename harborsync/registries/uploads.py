@@ -22,6 +22,7 @@ from harborsync.errors import (
     CredentialsError,
     DigestMismatch,
     HarborsyncError,
+    OutOfTime,
     RegistryError,
     Side,
     TransportError,
@@ -133,7 +134,9 @@ class Uploader:
 
     def abandon(self, repository: str, session: Session) -> None:
         """Tell the server to drop a session; it may refuse, and will forget it later (OCI-4.22)."""
-        with contextlib.suppress(RegistryError, TransportError, CredentialsError, Cancelled):
+        with contextlib.suppress(
+            RegistryError, TransportError, CredentialsError, Cancelled, OutOfTime
+        ):
             self.api.send(
                 "DELETE",
                 session.url,

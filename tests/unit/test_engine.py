@@ -284,3 +284,37 @@ def test_an_engine_can_be_closed_twice_and_used_again(run: _Run) -> None:
         assert result.outcome is Outcome.COPIED
         run.engine.close()
         run.engine.close()
+
+
+@pytest.mark.parametrize("layers", [1, 5], ids=["by the walker", "by carriers"])
+def test_an_artifact_that_takes_too_long_fails_alone(run: _Run, layers: int) -> None:
+    """By a message that names the limit; the next one has its own time."""
+    run.options = Options(artifact_timeout=60, small_artifact=0)
+    late, fine = run.image(1, layers=layers), run.image(2, layers=layers)
+    job = run.job()
+    assert isinstance(job.clock, FakeClock)
+    clock, opened = job.clock, run.source.open_blob
+
+    class Slow(MemoryRegistry):
+        """A source whose first artifact takes a minute to read."""
+
+        def open_blob(self, repository: str, blob: Descriptor, offset: int = 0) -> Any:
+            if blob.digest in {each.descriptor.digest for each in late.blobs}:
+                clock.advance(61)
+            return opened(repository, blob, offset)
+
+    slow = Slow("source")
+    late.push_to(slow, HERE)
+    fine.push_to(slow, HERE)
+    ends = {SOURCE.host: slow, MIRROR.host: run.mirror}
+    job = attrs.evolve(job, warehouse=Warehouse(Registries(lambda e: ends[e.host])))
+    (failed,) = run.engine.run(job, [_step(late, "late")])
+    assert clock.monotonic() <= 2 * 61  # what was not begun by then was not begun at all
+    (copied,) = run.engine.run(job, [_step(fine, "fine")])
+    assert (failed.outcome, copied.outcome) == (Outcome.FAILED, Outcome.COPIED)
+    failure = failed.failure
+    assert failure is not None
+    assert failure.kind == "OutOfTime"
+    assert "Options.artifact_timeout = 60 s" in failure.message
+    assert failure.retryable
+    assert run.mirror.resolve(HERE, Tag("late")) is None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harborsync import ReplicationRule, Replicator
+from harborsync.cancel import TimeLimit, check_time, limited
 from harborsync.errors import ConnectionLost
 from harborsync.fanout import SharedBlob, Sharing
 from harborsync.graph import ManifestCache, SourceRepository
@@ -99,6 +100,25 @@ def test_an_error_of_the_source_reaches_everybody() -> None:
             take_all(shared, seat)
         errors.append(caught.value)
     assert errors[0] is not errors[1]
+
+
+def test_a_shared_read_knows_no_time_limit() -> None:
+    """It is everybody's, and one reader's time being up is no failure of the others."""
+    clock = FakeClock()
+
+    def slow() -> Iterator[bytes]:
+        clock.advance(10)
+        check_time()
+        yield b"block"
+
+    @contextmanager
+    def opened() -> Iterator[Iterator[bytes]]:
+        check_time()
+        yield slow()
+
+    shared = SharedBlob(opened(), 1)
+    with limited(TimeLimit(seconds=5, monotonic=clock.monotonic)):
+        assert take_all(shared, 0) == [b"block"]
 
 
 def test_who_stands_still_too_long_loses_the_seat() -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harborsync.errors import QuotaExceeded, ServerError
+from harborsync.cancel import TimeLimit, limited
+from harborsync.errors import OutOfTime, QuotaExceeded, ServerError
 from harborsync.ledger import Ledger, Shelf
 from harborsync.reference import Digest
+from harborsync.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -188,3 +190,39 @@ def test_one_thread_at_a_time_is_alone_with_a_key(pool: ThreadPoolExecutor) -> N
 
     list(pool.map(visit, range(40)))
     assert most == 1
+
+
+def test_time_that_was_up_for_another_is_no_failure_of_ours(pool: ThreadPoolExecutor) -> None:
+    """Who waited does the work itself: a blob, and anything else that is done once."""
+    ledger, gate, done = _Watched(), _Gate(OutOfTime("too long")), []
+    for begin, after in (
+        (
+            lambda: ledger.deliver(APP, BLOB, gate),
+            lambda: ledger.deliver(APP, BLOB, lambda _: done.append(1)),
+        ),
+        (lambda: ledger.once("key", gate), lambda: ledger.once("key", lambda: done.append(2))),
+    ):
+        gate.begun.clear()
+        gate.open.clear()
+        ledger.somebody_waits.clear()
+        first = pool.submit(begin)
+        assert gate.begun.wait(20)
+        second = pool.submit(after)
+        assert ledger.somebody_waits.wait(20)
+        gate.open.set()
+        assert isinstance(first.exception(20), OutOfTime)
+        assert second.result(20)
+    assert done == [1, 2]
+
+
+def test_nobody_waits_for_another_beyond_the_own_time(pool: ThreadPoolExecutor) -> None:
+    """The other one goes on."""
+    ledger, gate, clock = Ledger(), _Gate(), FakeClock()
+    first = pool.submit(ledger.deliver, APP, BLOB, gate)
+    assert gate.begun.wait(20)
+    with limited(TimeLimit(seconds=5, monotonic=clock.monotonic)):
+        clock.advance(5)
+        with pytest.raises(OutOfTime):
+            ledger.deliver(APP, BLOB, gate)
+    gate.open.set()
+    assert first.result(20)

@@ -25,6 +25,7 @@ def test_the_defaults_can_be_had_and_travel() -> None:
         {"plan_lifetime": -1},
         {"recheck_after": -1},
         {"small_artifact": -1},
+        {"artifact_timeout": 0},
     ],
 )
 def test_numbers_that_could_never_work_are_refused(field: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ breaks signed URLs (OCI-4.11).
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Final, Self
 from urllib.parse import urljoin
 
@@ -51,15 +52,19 @@ class Origin:
         """
         return cls(*attrs.astuple(Url.parse(text).origin))
 
-    @property
+    @cached_property
     def netloc(self) -> str:
         """``host[:port]`` as the Host header wants it, without the scheme's own port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @cached_property
+    def _text(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
     def __str__(self) -> str:
         """Return ``scheme://host[:port]``."""
-        return f"{self.scheme}://{self.netloc}"
+        return self._text
 
 
 @attrs.frozen

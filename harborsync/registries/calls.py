@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SMALL: Final = 2**20
 #: So many bytes since the last failure count as progress: the tries begin anew (OCI-4.31).
 PROGRESS: Final = 2**20
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._:-]*", re.ASCII)
 _DIGITS: Final = 19  # of the longest length there can be, 2**63 - 1
 
 
@@ -62,8 +64,12 @@ class Api:
 
 def path(repository: str, *parts: object) -> str:
     """Return ``/v2/<repository>/<parts>`` from parts that cannot be anything else (OCI-1.8)."""
-    tail = "/".join(quote(str(part), safe=":") for part in parts)
+    tail = "/".join(_quoted(str(part)) for part in parts)
     return f"/v2/{check_repository(repository)}/{tail}"
+
+
+def _quoted(part: str) -> str:
+    return part if _PLAIN.fullmatch(part) else quote(part, safe=":")
 
 
 def pulling(repository: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from datetime import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from harborsync.content import Descriptor, Manifest, Platform
 from harborsync.endpoint import Endpoint
 from harborsync.errors import HarborsyncError, InvalidValue
+from harborsync.limiter import Schedule, Window
 from harborsync.reference import ArtifactRef, Digest, Reference, Tag
 from harborsync.units import Bandwidth, ByteSize, Duration
 
@@ -42,6 +44,27 @@ platforms = st.builds(
 artifact_refs = st.builds(ArtifactRef, repositories, st.none() | tags, st.none() | digests)
 references = st.builds(Reference, hosts, repositories, st.none() | tags, st.none() | digests)
 options = st.dictionaries(texts, texts, max_size=3)
+bandwidths = st.builds(Bandwidth, st.integers(1, 10**15))
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    """Make up a schedule: some times of day, and a window or none from each to the next."""
+    moments = sorted(draw(st.sets(st.integers(0, 1439), max_size=6)))
+    ends = [time(*divmod(minute, 60)) for minute in (*moments[1:], *moments[:1])]
+    begins = [time(*divmod(minute, 60)) for minute in moments]
+    windows = tuple(
+        Window(limit=draw(bandwidths), begin=begin, end=end)
+        for begin, end in zip(begins, ends, strict=True)
+        if begin != end and draw(st.booleans())
+    )
+    return Schedule(
+        windows=windows,
+        otherwise=draw(bandwidths if not windows else st.none() | bandwidths),
+        zone=draw(st.sampled_from(["UTC", "Europe/Berlin", "Etc/GMT+1", "Asia/Kolkata"])),
+    )
+
+
 endpoints = st.builds(
     Endpoint,
     provider=st.sampled_from(["registry", "harbor", "ecr", "auto"]),
@@ -76,7 +99,8 @@ descriptors = st.builds(
         pytest.param(platforms, Platform.parse, id="Platform"),
         pytest.param(endpoints, Endpoint.parse, id="Endpoint"),
         pytest.param(st.builds(ByteSize, st.integers(0, 10**18)), ByteSize.parse, id="ByteSize"),
-        pytest.param(st.builds(Bandwidth, st.integers(1, 10**15)), Bandwidth.parse, id="Bandwidth"),
+        pytest.param(bandwidths, Bandwidth.parse, id="Bandwidth"),
+        pytest.param(schedules(), Schedule.parse, id="Schedule"),
         pytest.param(st.builds(Duration, st.integers(0, 10**15)), Duration.parse, id="Duration"),
     ],
 )
@@ -104,6 +128,7 @@ def test_a_value_is_read_back_from_its_text(
         ByteSize.parse,
         Bandwidth.parse,
         Duration.parse,
+        Schedule.parse,
     ],
     ids=lambda parse: getattr(parse, "__qualname__", ""),
 )

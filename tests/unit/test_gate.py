@@ -12,11 +12,20 @@ import pytest
 
 from harborsync.credentials import Credential, StaticCredentials
 from harborsync.endpoint import Endpoint
-from harborsync.errors import ConfigurationError, NoCredentials, UnknownProvider
+from harborsync.errors import (
+    ConfigurationError,
+    InvalidValue,
+    NoCredentials,
+    UnknownProvider,
+)
 from harborsync.gate import GROUP, find_provider, installed_plugins, open_registry
+from harborsync.limited import LimitedRegistry
+from harborsync.limiter import Schedule
 from harborsync.provider import OpenContext, Provider
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.secrets import Secret
+from harborsync.testing.clock import FakeClock
+from harborsync.testing.content import random_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,3 +259,53 @@ def test_the_usual_logins_are_used_unless_told_otherwise(monkeypatch: pytest.Mon
     open_registry("special://r.example", plugins=[_offer("special", _provider("s", opened))])
     assert opened.context is not None
     assert opened.context.credentials.get("r.example") is not None
+
+
+# --- how fast ------------------------------------------------------------------------------
+
+
+def test_an_endpoint_may_say_how_fast_bytes_go() -> None:
+    """``?bandwidth=LIMIT`` is the gate's affair, for every provider; one host has one limiter."""
+    opened = Opened()
+    offers = [_offer("special", _provider("special", opened))]
+    context = OpenContext(clock=FakeClock())
+    text = "special://r.example/{}?bandwidth=20Mbps%2008:00-20:00&a=b"
+    registries = [
+        open_registry(text.format(prefix), context, plugins=offers) for prefix in ("x", "y")
+    ]
+    assert all(isinstance(each, LimitedRegistry) for each in registries)
+    assert opened.endpoint is not None
+    assert opened.endpoint.options == {"a": "b"}
+    limiter = context.limiters.get("r.example", Schedule.parse("20Mbps 08:00-20:00"))
+    assert str(limiter.limit) == "20Mbps 08:00-20:00"
+
+
+def test_endpoints_of_one_host_share_its_limit() -> None:
+    """What one of them takes is not there for the other."""
+    clock = FakeClock()
+    context = OpenContext(clock=clock)
+    offers = [_offer("special", _provider("special"))]
+    for prefix in ("x", "y"):
+        registry = open_registry(
+            f"special://r.example/{prefix}?bandwidth=8kbps", context, plugins=offers
+        )
+        random_image(1, layers=1, layer_bytes=5000).push_to(registry, "app", "v1")
+    assert clock.monotonic() > 10
+
+
+def test_a_place_on_disk_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    """By its path, since it has no host."""
+    context = OpenContext(clock=FakeClock())
+    for name in ("x", "y"):
+        registry = open_registry(f"oci:{tmp_path}/{name}?bandwidth=8kbps", context)
+        assert isinstance(registry, LimitedRegistry)
+        registry.close()
+    limit = Schedule.parse("8kbps")
+    first, second = (context.limiters.get(f"{tmp_path}/{name}", limit) for name in ("x", "y"))
+    assert first is not second
+
+
+def test_a_limit_that_cannot_be_read_is_refused() -> None:
+    """Before anything is opened."""
+    with pytest.raises(InvalidValue, match="'fast' is no bandwidth"):
+        open_registry("r.example?bandwidth=fast")

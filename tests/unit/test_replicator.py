@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,19 +11,22 @@ import pytest
 
 from harborsync.cancel import Cancel
 from harborsync.credentials.base import Anonymous, Credential
-from harborsync.errors import ConfigurationError, Denied, NotFound, PlanRefused
+from harborsync.errors import ConfigurationError, Denied, InvalidValue, NotFound, PlanRefused
 from harborsync.events import Event, PlanReady, RunFinished, RunStarted, StepFinished, StepStarted
 from harborsync.gate import open_registry
+from harborsync.limiter import Limiter
 from harborsync.options import Options
 from harborsync.plan import Action, Plan
 from harborsync.reference import ArtifactRef, Tag
 from harborsync.registries.memory import MemoryRegistry, shared
 from harborsync.replicator import Replicator
 from harborsync.report import Outcome
+from harborsync.retry import RetryPolicy
 from harborsync.rule import ReplicationRule
 from harborsync.secrets import Secret
 from harborsync.selection import Scope
-from harborsync.state import MemoryState
+from harborsync.state import MemoryState, Place, Written
+from harborsync.state_sqlite import SqliteState
 from harborsync.testing.clock import FakeClock
 from harborsync.testing.content import (
     fallback_index,
@@ -30,10 +34,14 @@ from harborsync.testing.content import (
     random_referrer,
     random_signature,
 )
+from harborsync.testing.faults import FaultScript, cut_request, on
 from harborsync.testing.server import LoopbackRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from harborsync.work import Batch
 
 APP, V1 = "team/app", Tag("v1")
 
@@ -407,3 +415,89 @@ def test_other_processes_do_the_copying() -> None:
             report = replicator.run().raise_for_failures()
         assert len(report.copied) == 3
         assert open_registry(there.endpoint).get_manifest(APP, V1) == image.manifest
+
+
+# --- how fast ----------------------------------------------------------------------------------
+
+
+def test_all_copies_of_a_replicator_share_its_limit(world: _World) -> None:
+    """Small blobs count as large ones do."""
+    for number in range(5):
+        random_image(10 + number, layer_bytes=2000).push_to(
+            world["source.example"], APP, f"w{number}"
+        )
+    with world.replicator(limiter="80kbps") as replicator:
+        report = replicator.run()
+    assert report.bytes_sent > 20_000
+    assert world.clock.monotonic() >= report.bytes_sent / 10_000 - 0.1
+
+
+def test_a_limiter_can_be_shared_and_changed(world: _World) -> None:
+    """What one replicator takes, another waits for; without a limit nobody waits."""
+    limiter = Limiter("8bps", clock=world.clock)
+    with (
+        world.replicator(limiter=limiter) as replicator,
+        world.replicator(limiter=limiter) as other,
+    ):
+        assert replicator.limiter is other.limiter is limiter
+        replicator.limiter.set(None)
+        before = world.clock.monotonic()
+        assert other.run().ok
+    assert world.clock.monotonic() == before
+
+
+def test_a_limit_that_cannot_be_read_is_refused_at_once(world: _World) -> None:
+    """Before anything is opened."""
+    with pytest.raises(InvalidValue, match="no bandwidth"):
+        world.replicator(limiter="fast")
+
+
+def test_workers_are_told_the_limit_and_how_many_they_are() -> None:
+    """Each takes its share of the limit."""
+    source = shared("limited-source")
+    random_image(1).push_to(source, APP, "v1")
+    batches: list[Batch] = []
+
+    class Keeping(ThreadPoolExecutor):
+        def submit(self, work: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+            batches.extend(given)
+            return super().submit(work, *given, **named)
+
+    rule = _rule(source="memory://limited-source", destinations="memory://limited-mirror")
+    with Keeping(3) as pool, Replicator([rule], executor=pool, limiter="30Gbps") as replicator:
+        assert replicator.run().ok
+    assert [(str(batch.limit), batch.workers) for batch in batches] == [("30Gbps", 3)]
+
+
+# --- a state that is a journal -----------------------------------------------------------------
+
+
+def test_a_state_that_is_a_journal_remembers_uploads(tmp_path: Path) -> None:
+    """An upload that failed goes on in the next run of another replicator."""
+    failing = FaultScript(on("PUT", "/blobs/uploads/", cut_request(3 * 2**20), times=50))
+    image = random_image(1, layers=1, layer_bytes=6 * 2**20)
+    with LoopbackRegistry() as here, LoopbackRegistry(faults=failing) as there:
+        with closing(open_registry(here.endpoint)) as registry:
+            image.push_to(registry, APP, "v1")
+        rule = _rule(source=here.endpoint, destinations=there.endpoint)
+        patience = Options(retry=RetryPolicy(attempts=1))
+        with SqliteState(tmp_path / "state") as state:
+            with Replicator([rule], state=state, options=patience) as replicator:
+                assert replicator.run().failed
+            there.faults = None
+            with Replicator([rule], state=state) as replicator:
+                assert replicator.run().raise_for_failures().bytes_sent < 4 * 2**20
+
+
+def test_what_a_step_wrote_is_remembered_before_anybody_hears_of_it(world: _World) -> None:
+    """The process may be gone right after."""
+    known: list[Written | None] = []
+    place = Place(rule="r", to="mirror.example", artifact=ArtifactRef(APP, V1))
+
+    def look(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            known.append(world.state.written(place))
+
+    with world.replicator(listeners=[look]) as replicator:
+        replicator.run()
+    assert [each and each.digest for each in known] == [random_image(1).digest]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 
+import attrs
 import pytest
 
 from harborsync.endpoint import Endpoint
+from harborsync.limiter import Schedule
 from harborsync.limits import HostLimits
 from harborsync.options import Options
 from harborsync.plan import Action, Step
@@ -81,3 +83,21 @@ def test_a_batch_travels_and_is_run_anywhere() -> None:
     assert result.outcome is Outcome.COPIED
     assert pickle.loads(pickle.dumps(result)) == result
     assert shared("work-mirror").resolve(APP, Tag("v0"))
+
+
+def test_a_limit_is_shared_among_the_workers() -> None:
+    """Each batch tells how many take a share of it, and works at its own."""
+    limit, there = Schedule.parse("40Gbps"), Endpoint.parse("memory://limited-work-mirror")
+    (batch, *_) = batches(
+        (attrs.evolve(RULE, destinations=there),),
+        [attrs.evolve(each, to=there) for each in _steps(1)],
+        planned_at=EPOCH,
+        options=Options(),
+        workers=4,
+        limit=limit,
+        credentials=None,
+    )
+    assert (batch.limit, batch.workers) == (limit, 4)
+    random_image(1).push_to(shared("work-source"), APP, "v0")
+    (result,) = run_batch(batch)
+    assert result.outcome is Outcome.COPIED

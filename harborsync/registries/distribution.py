@@ -18,7 +18,7 @@ import attrs
 
 from harborsync.artifact import UNAVAILABLE, Artifact
 from harborsync.content import MANIFEST_TYPES, MAX_MANIFEST_BYTES, Descriptor, Manifest
-from harborsync.errors import DigestMismatch, InvalidReference, NotFound, Side
+from harborsync.errors import DigestMismatch, InvalidReference, NotFound, RegistryError, Side
 from harborsync.provider import Provider
 from harborsync.reference import DOCKER_HUB, Digest, Tag
 from harborsync.registries import downloads
@@ -223,13 +223,28 @@ class DistributionRegistry:
         )
         if answer.status not in _WRITTEN:
             raise self._api.refused(answer, what).at(Side.DESTINATION)
+        self._check_stored(answer, repository, manifest, reference)
+        return self._is_indexed(answer, repository, manifest)
+
+    def _check_stored(
+        self, answer: Answer, repository: str, manifest: Manifest, reference: Tag | Digest
+    ) -> None:
+        """See that the manifest is there, as it was sent; 200 is also what a proxy's page says."""
         said = said_digest(answer)
+        if said is None and answer.status == _OK:
+            found = self.resolve(repository, reference)
+            said = found and found.digest
+            if said is None:
+                msg = f"{self.name} took manifest {manifest.digest} and does not have it"
+                hint = "something that is no registry may have answered"
+                raise RegistryError(
+                    msg, method="PUT", status=answer.status, side=Side.DESTINATION, hint=hint
+                )
         if said and said.verifiable and not said.matches(manifest.raw):
             msg = f"{self.name} stored {said} when sent manifest {manifest.digest}"
             raise DigestMismatch(
                 msg, side=Side.DESTINATION, hint="the registry altered the manifest"
             )
-        return self._is_indexed(answer, repository, manifest)
 
     def _is_indexed(self, answer: Answer, repository: str, manifest: Manifest) -> bool:
         """Tell whether the subject is indexed, by what the API does: the header has lied (OCI-6.8)."""

@@ -352,6 +352,8 @@ class _Upload:
             error.hint = error.hint or "some registries do not take empty blobs"
         if "BLOB_UPLOAD_INVALID" in error.codes:  # OCI-4.12
             error.hint = error.hint or "servers behind one address must share one http.secret"
+        if "BLOB_UPLOAD_UNKNOWN" in error.codes:  # OCI-4.18
+            error.hint = "the registry forgot the upload; do servers behind it share their storage?"
         return error
 
     # --- after a failure -------------------------------------------------------------------

@@ -395,6 +395,18 @@ def test_a_registry_that_alters_a_manifest_is_caught(
     assert caught.value.side is Side.DESTINATION
 
 
+def test_a_page_is_no_proof_that_a_manifest_was_written(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """A 200 without a digest is looked behind: registries say 201, proxies' pages say 200."""
+    wire.on("PUT", "", (200, {"Content-Type": "text/html"}, b"<h1>welcome</h1>"))
+    wire.on("HEAD", "/v2/a/manifests/v1", (200, _headers()), 404)
+    registry.put_manifest("a", MANIFEST, tag=V1)
+    with pytest.raises(RegistryError, match="does not have it") as caught:
+        registry.put_manifest("a", MANIFEST, tag=V1)
+    assert caught.value.side is Side.DESTINATION
+
+
 @pytest.mark.parametrize("said", ["", "nonsense", "blake3:abc"])
 def test_a_digest_that_cannot_be_compared_is_no_contradiction(
     registry: DistributionRegistry, wire: ScriptedTransport, said: str

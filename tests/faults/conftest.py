@@ -1,0 +1,132 @@
+"""Two embedded registries, a replicator between them, and whatever shall go wrong."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+import pytest
+
+from harborsync import Options, ReplicationRule, Replicator, open_registry
+from harborsync.credentials import Credential, StaticCredentials
+from harborsync.provider import OpenContext
+from harborsync.retry import RetryPolicy
+from harborsync.secrets import Secret
+from harborsync.testing import FakeClock, LoopbackRegistry, faults
+from harborsync.testing.tokens import TokenAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harborsync import Report
+    from harborsync.reference import Digest
+    from harborsync.testing.content import Sample
+
+
+@attrs.frozen(kw_only=True)
+class Way:
+    """A source, a destination and the clock of everything; nobody ever waits."""
+
+    source: LoopbackRegistry
+    destination: LoopbackRegistry
+    clock: FakeClock
+    options: Options
+    logins: dict[str, Credential]
+    more: dict[str, Any]
+
+    def seed(self, **images: Sample) -> dict[str, Digest]:
+        """Put each image at the source, as ``team/<its name>:v1``; nothing goes wrong yet."""
+        script, self.source.faults = self.source.faults, None
+        context = OpenContext(credentials=StaticCredentials(self.logins))
+        registry = open_registry(self.source.endpoint, context)
+        digests = {
+            name: image.push_to(registry, f"team/{name}", "v1") for name, image in images.items()
+        }
+        registry.close()
+        self.source.faults = script
+        self.source.clear_log()
+        return digests
+
+    def replicator(self, **more: Any) -> Replicator:
+        """Return a replicator of everything."""
+        rule = ReplicationRule(
+            name="all",
+            source=self.source.endpoint,
+            destinations=self.destination.endpoint,
+            where="name like 'team/**'",
+        )
+        given = {"clock": self.clock, "options": self.options, "credentials": self.logins}
+        return Replicator([rule], **{**given, **self.more, **more})
+
+    def run(self, **more: Any) -> Report:
+        """Plan and run once."""
+        with self.replicator(**more) as replicator:
+            return replicator.run()
+
+    def arrived(self, name: str) -> str | None:
+        """Return the digest of the image's tag at the destination, or None."""
+        return self.destination.storage.tags(f"team/{name}").get("v1")
+
+
+class MakeWay(Protocol):
+    """Makes a way on which these things go wrong."""
+
+    def __call__(
+        self,
+        *,
+        source: tuple[faults.Cue, ...] = (),
+        destination: tuple[faults.Cue, ...] = (),
+        options: Options | None = None,
+        login: bool = False,
+        **more: Any,
+    ) -> Way:
+        """Start both registries; ``more`` are arguments of the replicator.
+
+        With ``login`` both want tokens, and the replicator knows how to get them.
+        """
+        ...
+
+
+USER, PASSWORD = "robot", "hunter2"
+
+
+@contextmanager
+def _served(
+    cues: tuple[faults.Cue, ...], clock: FakeClock, *, login: bool
+) -> Iterator[LoopbackRegistry]:
+    auth = TokenAuth(users={USER: PASSWORD}, clock=clock) if login else None
+    script = faults.FaultScript(*cues)
+    with LoopbackRegistry(faults=script, clock=clock, auth=auth) as server:
+        yield server
+
+
+@pytest.fixture
+def make_way() -> Iterator[MakeWay]:
+    """Make ways between registries that end with the test."""
+    with ExitStack() as stack:
+
+        def make(
+            *,
+            source: tuple[faults.Cue, ...] = (),
+            destination: tuple[faults.Cue, ...] = (),
+            options: Options | None = None,
+            login: bool = False,
+            **more: Any,
+        ) -> Way:
+            clock = FakeClock()
+            ends = [
+                stack.enter_context(_served(cues, clock, login=login))
+                for cues in (source, destination)
+            ]
+            credential = Credential(username=USER, secret=Secret(PASSWORD))
+            return Way(
+                source=ends[0],
+                destination=ends[1],
+                clock=clock,
+                options=options or Options(retry=RetryPolicy(deadline=None), artifact_timeout=None),
+                logins={end.host: credential for end in ends if login},
+                more=more,
+            )
+
+        yield make

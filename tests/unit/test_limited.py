@@ -10,6 +10,7 @@ import pytest
 from harborsync.cancel import Cancel
 from harborsync.content import Descriptor
 from harborsync.errors import Cancelled
+from harborsync.events import BlobOutcome
 from harborsync.limited import LimitedRegistry
 from harborsync.limiter import Limiter
 from harborsync.reference import Tag
@@ -59,6 +60,8 @@ def test_what_need_not_be_sent_waits_for_nothing(
     before = clock.monotonic()
     for blob in image.manifest.blobs:
         registry.put_blob("a", blob, _content)
+        mounted = registry.put_blob("b", blob, _content, mount_from=["a"])
+        assert mounted.outcome is BlobOutcome.MOUNTED
     assert registry.resolve("a", Tag("v1")) == image.manifest.descriptor
     assert registry.get_manifest("a", Tag("v1")) == image.manifest
     assert clock.monotonic() == before

@@ -501,3 +501,19 @@ def test_what_a_step_wrote_is_remembered_before_anybody_hears_of_it(world: _Worl
     with world.replicator(listeners=[look]) as replicator:
         replicator.run()
     assert [each and each.digest for each in known] == [random_image(1).digest]
+
+
+def test_what_workers_wrote_is_remembered_too() -> None:
+    """By the parent, who alone writes state."""
+    random_image(1).push_to(shared("remembered-source"), APP, "v1")
+    mirror = "memory://remembered-mirror"
+    rule = _rule(source="memory://remembered-source", destinations=mirror)
+    state = MemoryState()
+    with (
+        ThreadPoolExecutor(2) as pool,
+        Replicator([rule], executor=pool, state=state) as replicator,
+    ):
+        assert replicator.run().ok
+    written = state.written(Place(rule="r", to=mirror, artifact=ArtifactRef(APP, V1)))
+    assert written is not None
+    assert written.digest == random_image(1).digest

@@ -219,13 +219,15 @@ def test_a_new_process_with_an_old_number_does_not_take_over_its_claims(path: Pa
 
 
 def test_a_fork_opens_the_file_for_itself(state: SqliteState) -> None:
-    """A connection must not go beyond a fork; what the child writes, the parent reads."""
+    """A connection must not go beyond a fork: the child is a process like any other."""
     state.remember_fact(DIGEST, "kind", "image")
+    assert state.claim(KEY)
     child = os.fork()
     if child == 0:
+        state.release(KEY)
         state.remember_fact(DIGEST, "from", str(state.fact(DIGEST, "kind")))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        os._exit(state.claim(KEY))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "our claim is not the child's"
     assert state.fact(DIGEST, "from") == "image"
 
 

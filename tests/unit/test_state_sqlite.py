@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -218,17 +219,20 @@ def test_a_new_process_with_an_old_number_does_not_take_over_its_claims(path: Pa
         assert state.claim(KEY)
 
 
-def test_a_fork_opens_the_file_for_itself(state: SqliteState) -> None:
+def test_a_fork_opens_the_file_for_itself(path: Path) -> None:
     """A connection must not go beyond a fork: the child is a process like any other."""
-    state.remember_fact(DIGEST, "kind", "image")
-    assert state.claim(KEY)
-    child = os.fork()
-    if child == 0:
-        state.release(KEY)
-        state.remember_fact(DIGEST, "from", str(state.fact(DIGEST, "kind")))
-        os._exit(state.claim(KEY))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "our claim is not the child's"
-    assert state.fact(DIGEST, "from") == "image"
+    code = """
+        state.claim(key)
+        state.remember_fact(key.digest, "kind", "image")
+        if os.fork() == 0:
+            state.release(key)
+            state.remember_fact(key.digest, "from", str(state.fact(key.digest, "kind")))
+            os._exit(state.claim(key))
+        print(os.waitstatus_to_exitcode(os.wait()[1]), state.fact(key.digest, "from"))
+    """
+    with _child(code, path) as child:
+        assert child.stdout is not None
+        assert child.stdout.read() == "0 image\n", "what the parent claimed is not the child's"
 
 
 # --- many at once, and the end of one ------------------------------------------------------
@@ -265,6 +269,22 @@ def test_many_threads_write_at_once_and_nothing_is_lost(state: SqliteState) -> N
         thread.join()
     digests = [Digest.of(b"%d" % number) for number in range(50)]
     assert all(state.fact(each, str(name)) for each in digests for name in range(8))
+
+
+def test_many_begin_the_file_at_once_and_all_use_it(path: Path) -> None:
+    """One makes it, the others find it made."""
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait(20)
+        with SqliteState(path) as state:
+            state.remember_fact(DIGEST, str(number), "yes")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    with SqliteState(path) as state:
+        assert [state.fact(DIGEST, str(number)) for number in range(8)] == ["yes"] * 8
+    assert _aside(path) == []
 
 
 def test_what_was_remembered_before_a_kill_is_there(

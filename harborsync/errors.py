@@ -300,7 +300,7 @@ class Unsupported(RegistryError):
 
 
 class ServerError(RegistryError):
-    """The server failed (5xx); the same request may succeed later."""
+    """The server failed (5xx, 408, 499); the same request may succeed later."""
 
     retryable = True
 

@@ -50,6 +50,8 @@ _BY_STATUS: Final[dict[int, tuple[type[RegistryError], str | None]]] = {
     403: (Denied, _MAYBE_HIDDEN),
     404: (NotFound, _MAYBE_HIDDEN),
     405: (Unsupported, None),
+    408: (ServerError, None),  # it waited in vain for the rest of what we sent (OCI-7.6)
+    499: (ServerError, None),  # so distribution calls a body that broke off
     501: (Unsupported, None),
     507: (QuotaExceeded, "make room in the project, or raise its quota"),
 }

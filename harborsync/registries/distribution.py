@@ -233,7 +233,7 @@ class DistributionRegistry:
         said = said_digest(answer)
         if said is None and answer.status == _OK:
             found = self.resolve(repository, reference)
-            said = found and found.digest
+            said = None if found is None else found.digest
             if said is None:
                 msg = f"{self.name} took manifest {manifest.digest} and does not have it"
                 hint = "something that is no registry may have answered"

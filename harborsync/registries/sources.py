@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from harborsync.content import Descriptor
     from harborsync.registry import BlobOpener
 
-# How far apart the hash is noted; at most this much is read again before going on (OCI-4.16).
-_NOTE_EVERY: Final = 64 * 2**20
+# How far apart the hash is noted at the least; so much is read again before going on (OCI-4.16).
+_NOTE_EVERY: Final = 2**20
+_MOST_NOTES: Final = 4096
 
 
 class CheckedSource:
@@ -40,6 +41,7 @@ class CheckedSource:
         self._left = b""
         self._hasher = blob.digest.hasher()
         self._notes = [(0, self._hasher.copy())]
+        self._note_every = max(_NOTE_EVERY, blob.size // _MOST_NOTES)
 
     def close(self) -> None:
         """Close what is open."""
@@ -97,7 +99,7 @@ class CheckedSource:
         self._position += len(block)
         if self.at_end:
             self._check_end()
-        elif self._position - self._notes[-1][0] >= _NOTE_EVERY:
+        elif self._position - self._notes[-1][0] >= self._note_every:
             self._notes.append((self._position, self._hasher.copy()))
         return block
 

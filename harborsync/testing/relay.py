@@ -35,6 +35,7 @@ class Weather:
     Attributes:
         latency: Seconds each block waits on its way, in both directions, and the handshake.
         cut_after: End a connection after so many bytes towards the client, or None.
+        cut_sent_after: End a connection after so many bytes towards the server, or None.
         stall_after: Carry nothing more after so many bytes towards the client, or None.
         reset: End connections by a reset, not cleanly.
         refuse: Take connections and end them at once.
@@ -42,6 +43,7 @@ class Weather:
 
     latency: float = 0.0
     cut_after: int | None = None
+    cut_sent_after: int | None = None
     stall_after: int | None = None
     reset: bool = False
     refuse: bool = False
@@ -63,6 +65,8 @@ class Relay:
         self._target = (host.strip("[]"), int(port))
         self._clock = clock or SystemClock()
         self.weather = weather or Weather()
+        self._lock = threading.Lock()
+        self._bytes_up = self._bytes_down = 0
         self._listener = Listener(self._carry)
 
     def __enter__(self) -> Self:
@@ -88,6 +92,16 @@ class Relay:
         """Number of connections taken since the start."""
         return self._listener.accepted
 
+    @property
+    def bytes_up(self) -> int:
+        """Bytes carried towards the server since the start."""
+        return self._bytes_up
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes carried towards the client since the start."""
+        return self._bytes_down
+
     def close(self) -> None:
         """End every connection and thread; may be called again."""
         self._listener.close()
@@ -112,13 +126,26 @@ class Relay:
             up.join()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        """Carry what the client sends, until it ends."""
+        """Carry what the client sends, until it ends or the weather ends it."""
+        carried = 0
         with suppress(OSError):
             while block := source.recv(_BLOCK):
                 self._wait()
+                cut = self.weather.cut_sent_after
+                block = block if cut is None else block[: max(0, cut - carried)]
                 sink.sendall(block)
+                carried += len(block)
+                self._count(up=len(block))
+                if cut is not None and carried >= cut:
+                    self._end(source)
+                    break
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+    def _count(self, *, up: int = 0, down: int = 0) -> None:
+        with self._lock:
+            self._bytes_up += up
+            self._bytes_down += down
 
     def _pump_back(self, source: socket.socket, sink: socket.socket) -> None:
         """Carry what the server sends, as far as the weather lets it through."""
@@ -129,6 +156,7 @@ class Relay:
                 block = block[: self._room(carried, len(block))]
                 sink.sendall(block)
                 carried += len(block)
+                self._count(down=len(block))
                 if self.weather.cut_after is not None and carried >= self.weather.cut_after:
                     return
 

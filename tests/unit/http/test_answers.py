@@ -70,6 +70,8 @@ def _errors(code: str, message: str = "", detail: object = None) -> dict[str, ob
         (405, b"", Unsupported),
         (501, b"", Unsupported),
         (400, _errors("UNSUPPORTED", "the operation is unsupported"), Unsupported),
+        (408, b"", ServerError),
+        (499, _errors("UNKNOWN"), ServerError),
         (500, _errors("UNKNOWN"), ServerError),
         (503, b"<html>quota of patience</html>", ServerError),
         (400, _errors("MANIFEST_INVALID"), RegistryError),

@@ -58,6 +58,22 @@ def test_a_connection_is_cut(relay: Relay, talk: Any, blob: str, reset: bool) ->
 
 
 @pytest.mark.parametrize("reset", [False, True])
+def test_a_request_is_cut(relay: Relay, server: LoopbackRegistry, talk: Any, reset: bool) -> None:
+    """So much of it goes through, and is counted; the next one may fare better."""
+    relay.weather = Weather(cut_sent_after=50_000, reset=reset)
+    client = talk(relay.host)
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        client.push_blob("b", CONTENT)
+    assert relay.bytes_up <= 50_000
+    client.connection.close()
+    relay.weather = Weather()
+    assert client.push_blob("b", CONTENT)
+    assert relay.bytes_up > 100_000
+    assert relay.bytes_down > 0
+    assert any(request.bytes_in == len(CONTENT) for request in server.requests)
+
+
+@pytest.mark.parametrize("reset", [False, True])
 def test_a_connection_is_refused(relay: Relay, talk: Any, reset: bool) -> None:
     """It is taken and ended at once."""
     relay.weather = Weather(refuse=True, reset=reset)

@@ -35,6 +35,10 @@ class Way:
     logins: dict[str, Credential]
     more: dict[str, Any]
 
+    def to(self, destination: LoopbackRegistry) -> Way:
+        """Return the same way to another destination."""
+        return attrs.evolve(self, destination=destination)
+
     def seed(self, **images: Sample) -> dict[str, Digest]:
         """Put each image at the source, as ``team/<its name>:v1``; nothing goes wrong yet."""
         script, self.source.faults = self.source.faults, None

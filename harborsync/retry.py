@@ -76,7 +76,7 @@ def parse_retry_after(text: str, now: datetime) -> float | None:
         return float(text) if len(text) <= _MOST_DIGITS else float("inf")
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

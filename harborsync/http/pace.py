@@ -21,7 +21,7 @@ _REMAINING: Final = ("ratelimit-remaining", "x-ratelimit-remaining")
 _RESET: Final = ("ratelimit-reset", "x-ratelimit-reset")
 #: A reset beyond this is no number of seconds but a moment, in seconds since 1970.
 _A_MOMENT: Final = 1_000_000_000
-_FIRST_REFUSAL: Final = 400
+_MOST_DIGITS: Final = 19  # of the longest number there can be, 2**63 - 1
 
 
 class HostGate:
@@ -87,4 +87,5 @@ def quota_pause(answer: Answer, now: datetime) -> float | None:
 def _leading_number(text: str) -> int | None:
     """Read ``76`` of ``76;w=21600``."""
     number = text.partition(";")[0].strip()
-    return int(number) if number.isascii() and number.isdigit() else None
+    is_number = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return int(number) if is_number else None

@@ -73,3 +73,16 @@ def test_what_may_have_happened_is_not_repeated() -> None:
 def test_retry_after_is_read_as_seconds_or_date(text: str, seconds: float | None) -> None:
     """What is neither is no wish."""
     assert parse_retry_after(text, _NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Thu, 01 Jan {'9' * 30} 00:01:00 GMT",
+        f"Thu, 01 Jan 2026 {'9' * 30}:01:00 GMT",
+        f"Thu, 01 Jan 2026 00:01:00 +{'9' * 30}",
+    ],
+)
+def test_a_date_of_absurd_numbers_is_no_date(text: str) -> None:
+    """No header that a server sends may look like a defect of ours."""
+    assert parse_retry_after(text, _NOW) is None

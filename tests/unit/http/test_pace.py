@@ -86,3 +86,10 @@ def test_a_used_up_quota_is_a_pause_if_its_end_is_told(
 ) -> None:
     """The end is a number of seconds, or a moment since 1970."""
     assert quota_pause(_answer(200, **headers), FakeClock().now()) == pause
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5000])
+def test_a_reset_of_absurd_length_is_passed_over(digits: int) -> None:
+    """Neither a float nor an int could hold what a hostile server may send."""
+    answer = _answer(RateLimit_Remaining="0", RateLimit_Reset="9" * digits)
+    assert quota_pause(answer, FakeClock().now()) is None

@@ -23,7 +23,7 @@ from harborsync.content import (
     Manifest,
     Platform,
 )
-from harborsync.errors import IntegrityError, InvalidManifest
+from harborsync.errors import DigestMismatch, InvalidManifest
 from harborsync.graph import MAX_NESTING
 from harborsync.mapping import from_mapping, to_mapping
 from harborsync.reference import Digest
@@ -181,7 +181,7 @@ def _config(source: SourceRepository, manifest: Manifest) -> dict[str, Any]:
         content = b"".join(blocks)
     if not blob.digest.matches(content):
         msg = f"the configuration {blob.digest} in {source.name} is not what its digest says"
-        raise IntegrityError(msg)
+        raise DigestMismatch(msg)
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

@@ -11,7 +11,7 @@ import pytest
 
 from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
 from harborsync.content import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest, Platform
-from harborsync.errors import IntegrityError, InvalidManifest
+from harborsync.errors import DigestMismatch, InvalidManifest
 from harborsync.facts import fill_in, kind_of
 from harborsync.graph import ManifestCache, SourceRepository
 from harborsync.reference import Digest, Tag
@@ -258,7 +258,7 @@ def test_a_config_that_is_not_what_its_digest_says_is_refused() -> None:
             zeros = Blob(descriptor=blob, content=bytes(blob.size))
             return zeros.open(offset)
 
-    with pytest.raises(IntegrityError, match="not what its digest says"):
+    with pytest.raises(DigestMismatch, match="not what its digest says"):
         _fact(random_image(1), "created_at", registry=_Lying("source"))
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from harborsync.filters import Filter as Filter
     from harborsync.filters import Keep as Keep
     from harborsync.gate import open_registry as open_registry
+    from harborsync.limiter import Limiter as Limiter
+    from harborsync.limiter import Schedule as Schedule
     from harborsync.limits import HostLimits as HostLimits
     from harborsync.naming import Naming as Naming
     from harborsync.options import Options as Options
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from harborsync.selection import Scope as Scope
     from harborsync.state import MemoryState as MemoryState
     from harborsync.state import State as State
+    from harborsync.state_sqlite import SqliteState as SqliteState
     from harborsync.units import Bandwidth as Bandwidth
     from harborsync.units import ByteSize as ByteSize
     from harborsync.units import Duration as Duration
@@ -72,6 +75,7 @@ _NAMES: Final = {
     "Filter": "harborsync.filters",
     "HostLimits": "harborsync.limits",
     "Keep": "harborsync.filters",
+    "Limiter": "harborsync.limiter",
     "Manifest": "harborsync.content",
     "MemoryState": "harborsync.state",
     "Naming": "harborsync.naming",
@@ -88,8 +92,10 @@ _NAMES: Final = {
     "Replicator": "harborsync.replicator",
     "Report": "harborsync.report",
     "RetryPolicy": "harborsync.retry",
+    "Schedule": "harborsync.limiter",
     "Scope": "harborsync.selection",
     "Secret": "harborsync.secrets",
+    "SqliteState": "harborsync.state_sqlite",
     "State": "harborsync.state",
     "Step": "harborsync.plan",
     "StepResult": "harborsync.report",

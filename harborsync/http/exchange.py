@@ -7,8 +7,8 @@ It knows nothing of logins, redirects or retries; those are written once, above 
 from __future__ import annotations
 
 import re
-import threading
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -236,7 +236,10 @@ class Berths:
     """A fixed number of places, waited for with an eye on the cancel flag."""
 
     def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
+        # A queue of tokens is written in C, and a semaphore of threading is not.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
 
     def take(self, cancel: Cancel) -> None:
         """Wait for a place and take it.
@@ -244,12 +247,15 @@ class Berths:
         Raises:
             Cancelled: ``cancel`` was set first.
         """
-        while not self._free.acquire(timeout=_LOOK_AT_CANCEL):
-            cancel.check()
+        while True:
+            try:
+                return self._free.get(timeout=_LOOK_AT_CANCEL)
+            except Empty:
+                cancel.check()
 
     def leave(self) -> None:
         """Give a place back."""
-        self._free.release()
+        self._free.put(None)
 
 
 def check_headers(headers: Mapping[str, str]) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import socket
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?", re.ASCII)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
-_FOLD: Final = re.compile(rb"\r?\n[ \t]+")  # a field over several lines (RFC 9112, 5.2)
+_FOLD: Final = re.compile(r"\n[ \t]+")  # a field over several lines (RFC 9112, 5.2)
 _PIECE: Final = 256 * 1024
 _LONGEST_HEAD: Final = 64 * 1024
 _MOST_FIELDS: Final = 200
@@ -176,8 +176,9 @@ class Response:
 def _head(inbox: Inbox) -> tuple[int, int, list[tuple[str, str]]]:
     """Return the minor version, the status and the fields of the first answer that is final."""
     for _ in range(_MOST_INTERIM):
-        first, *lines = _FOLD.sub(b" ", inbox.head()).split(b"\n")
-        found = _STATUS_LINE.fullmatch(first.rstrip(b"\r"))
+        text = inbox.head().decode("latin-1").rstrip("\r").replace("\r\n", "\n")
+        first, *lines = _FOLD.sub(" ", text).split("\n")
+        found = _STATUS_LINE.fullmatch(first)
         if found is None:
             raise http.client.BadStatusLine(repr(first[:80]))
         status = int(found[2])
@@ -189,9 +190,9 @@ def _head(inbox: Inbox) -> tuple[int, int, list[tuple[str, str]]]:
     raise http.client.HTTPException(msg)
 
 
-def _field(line: bytes) -> tuple[str, str]:
-    name, colon, value = line.decode("latin-1").partition(":")
-    if not colon or not name or name != name.strip():
+def _field(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name or name[0] in " \t" or name[-1] in " \t":
         msg = "a header field that is none"
         raise http.client.HTTPException(msg)
     return name, value.strip()

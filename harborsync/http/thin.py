@@ -160,6 +160,7 @@ class _Connection:
         self._tls = tls
         self._sock: socket.socket | None = None
         self._inbox: Inbox | None = None
+        self._poll = select.poll()
 
     def exchange(self, request: Request) -> Response:
         """Send a request and wait for the header fields of the answer."""
@@ -182,9 +183,7 @@ class _Connection:
         """Tell whether the other end neither closed nor sent what nobody asked for."""
         if self._sock is None or self._inbox is None or not self._inbox.is_empty:
             return False
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return not poll.poll(0)
+        return not self._poll.poll(0)
 
     def close(self) -> None:
         """Close the socket; may be called again."""
@@ -198,7 +197,8 @@ class _Connection:
             self._sock = self._lines.open(self._origin)
             if self._origin.scheme == "https":
                 self._sock = self._tls().wrap_socket(self._sock, server_hostname=self._origin.host)
-            self._inbox = Inbox(self._sock)
+            self._inbox, self._poll = Inbox(self._sock), select.poll()
+            self._poll.register(self._sock, select.POLLIN)
         return self._sock, self._inbox
 
     def _head(self, request: Request, body: bytes | None) -> bytes:

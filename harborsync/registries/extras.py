@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Final
 
 from harborsync.content import OCI_INDEX, Manifest
@@ -88,11 +89,23 @@ class Referrers:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._offered: dict[str, bool] = {}
+        self._lock = threading.Lock()
+        self._first: dict[str, threading.Lock] = {}
 
     def list_referrers(self, repository: str, subject: Digest) -> tuple[Descriptor, ...] | None:
-        """Return the referrers' descriptors, or None if this repository has no such API."""
-        if self._offered.get(repository) is False:
-            return None
+        """Return the referrers' descriptors, or None if this repository has no such API.
+
+        Whether it has is found out by one thread while the others wait for its answer.
+        """
+        if repository not in self._offered:
+            with self._lock:
+                first = self._first.setdefault(repository, threading.Lock())
+            with first:
+                if repository not in self._offered:
+                    return self._asked(repository, subject)
+        return self._asked(repository, subject) if self._offered[repository] else None
+
+    def _asked(self, repository: str, subject: Digest) -> tuple[Descriptor, ...] | None:
         what = f"list referrers of {subject} in {repository}"
         url = path(repository, "referrers", subject)
         found: dict[Digest, Descriptor] = {}

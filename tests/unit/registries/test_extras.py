@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +126,22 @@ def test_a_repository_without_the_api_is_remembered(
     assert len(wire.asked) == 1
     assert registry.abilities.referrers is not None
     assert registry.abilities.referrers.list_referrers("b", SUBJECT) == ()
+
+
+def test_whether_there_is_an_api_is_asked_once_however_many_want_to_know(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """Whoever comes while the first answer is on its way waits for it."""
+    all_here = threading.Barrier(8)
+    wire.on("GET", "/referrers/", 404)
+
+    def ask(_: int) -> object:
+        all_here.wait(10)
+        return _referrers(registry)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [None] * 8
+    assert len(wire.asked) == 1
 
 
 def test_a_repository_that_is_not_there_says_nothing_about_the_api(

@@ -147,7 +147,8 @@ class Quirks:
         min_chunk_bytes: The shortest piece allowed but for the last one.
         max_chunks: The most pieces a blob may come in, or None.
         mount_tells_presence: ``POST …?mount=D&from=R`` into the repository R itself answers 201
-            if the blob is there and opens a session if not, which saves a HEAD.
+            if the blob is there and opens a session if not, which saves a HEAD. A registry that
+            is found to do otherwise is asked by HEAD from then on.
         digest_header_trusted: Docker-Content-Digest is what the bytes hash to.
         manifests_by_digest_first: Untagged manifests are taken; false where a push needs a tag.
         sparse_indexes: An index is taken although children of it are lacking (OCI-3.21).

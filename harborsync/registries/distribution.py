@@ -85,11 +85,11 @@ class DistributionRegistry:
         abilities: Callable[[Abilities], Abilities] = _as_they_are,
     ) -> None:
         self._api = Api(name=name, transport=transport, context=context)
-        self._quirks = quirks or Quirks()
+        quirks = quirks or Quirks()
         self._referrers = Referrers(self._api)
         self._uploader = Uploader(
             self._api,
-            quirks=self._quirks,
+            quirks=quirks,
             has_blob=self.has_blob,
             journal=context.journal,
         )
@@ -116,8 +116,8 @@ class DistributionRegistry:
 
     @property
     def quirks(self) -> Quirks:
-        """How it differs from the specification."""
-        return self._quirks
+        """How it differs from the specification, as far as it has not shown otherwise."""
+        return self._uploader.quirks
 
     def close(self) -> None:
         """Close all connections; may be called again."""
@@ -127,7 +127,7 @@ class DistributionRegistry:
         return Abilities(
             catalog=Catalog(
                 self._api,
-                page_size=self._quirks.page_size,
+                page_size=self.quirks.page_size,
                 withdraw=lambda: self._withdraw(catalog=None),
             ),
             mounts=Mounts(),
@@ -149,7 +149,7 @@ class DistributionRegistry:
             "tags",
             scopes=pulling(repository),
             what=f"list tags of {repository}",
-            page_size=self._quirks.page_size,
+            page_size=self.quirks.page_size,
         )
         # A listing tells names only; what no ability can add later is not to be had.
         lacking = {} if self._abilities.describe else _NOT_TO_BE_HAD
@@ -259,7 +259,7 @@ class DistributionRegistry:
 
     def _head_manifest(self, repository: str, reference: Tag | Digest) -> Answer | None:
         """Ask by HEAD, or return None where only a GET will tell (OCI-3.9, 7.2)."""
-        if "manifests" in self._no_head or not self._quirks.digest_header_trusted:
+        if "manifests" in self._no_head or not self.quirks.digest_header_trusted:
             return None
         what = f"resolve {reference} of {repository}"
         answer = self._ask_manifest("HEAD", repository, reference, what)
@@ -313,7 +313,7 @@ class DistributionRegistry:
             raise
 
     def _trusted_digest(self, answer: Answer) -> Digest | None:
-        digest = said_digest(answer) if self._quirks.digest_header_trusted else None
+        digest = said_digest(answer) if self.quirks.digest_header_trusted else None
         return digest if digest and digest.verifiable else None
 
 
@@ -336,12 +336,16 @@ def _tag(name: str) -> Tag | None:
         return None
 
 
+# Seen at docker-registry 2.8.2 and distribution 3; a registry that refuses is asked by HEAD.
+_QUIRKS: Final = Quirks(mount_tells_presence=True)
+
+
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     from harborsync.http.session import open_transport  # noqa: PLC0415 - loads requests
 
     origin = DOCKER_HUB_ORIGIN if endpoint.host in _HUB_NAMES else None
     transport = open_transport(endpoint, context, origin=origin)
-    return DistributionRegistry(endpoint.host, transport, context)
+    return DistributionRegistry(endpoint.host, transport, context, quirks=_QUIRKS)
 
 
 PROVIDER: Final = Provider(name="registry", open=_open)

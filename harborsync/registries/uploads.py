@@ -1,6 +1,7 @@
 """Brings a blob into a repository by the cheapest way that works (OCI-4b).
 
 is it there? ── yes ──────────────────────────────────────────────► PRESENT
+  │ (asked by HEAD, or by a mount of the repository from itself)
   └ no ─ can it be mounted? ── yes ───────────────────────────────► MOUNTED
            └ no ─ open a session ─ one PUT, or PATCH… and a PUT ──► UPLOADED
                       ▲    └ broke off: is it there by now? ──────► UPLOADED
@@ -60,6 +61,10 @@ _MOUNT_TRIES: Final = 2  # OCI-4.5
 #: A proxy that refuses pieces even of this length refuses uploads (OCI-4.24).
 _SHORTEST_PIECE: Final = 256 * 1024
 _SHRINK: Final = 8
+#: A blob this long is not sent on the word of a registry that was never seen to mount.
+_WORTH_ASKING: Final = 8 * 2**20
+#: Answers to a mount that say "not now" rather than "not here".
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Uploader:
@@ -84,6 +89,7 @@ class Uploader:
         self.quirks = quirks
         self.has_blob = has_blob
         self.journal = journal
+        self._has_mounted = False
 
     def put(
         self,
@@ -102,6 +108,8 @@ class Uploader:
             if not absent and repository not in probes and self.has_blob(repository, blob):
                 return BlobPut(outcome=BlobOutcome.PRESENT)
             found = self._mount(repository, blob, probes)
+            if repository in probes and not isinstance(found, BlobOutcome):
+                found = self._beyond_doubt(repository, blob, found)
             if isinstance(found, BlobOutcome):
                 return BlobPut(outcome=found)
             with self._claimed(repository, blob) as key:
@@ -198,9 +206,34 @@ class Uploader:
         except (RegistryError, TransportError, CredentialsError):
             return None
         if answer.status == _CREATED:
+            self._has_mounted = True
             return BlobOutcome.PRESENT if origin == repository else BlobOutcome.MOUNTED
         usable = answer.status == _ACCEPTED and "Location" in answer.headers
+        if not usable and origin == repository and answer.status not in _PASSING:
+            self._ask_by_head()
         return self.session_of(answer) if usable else None
+
+    def _beyond_doubt(
+        self, repository: str, blob: Descriptor, found: Session | None
+    ) -> BlobOutcome | Session | None:
+        """Ask by HEAD where a mount from the repository itself has not told presence.
+
+        It was refused; or it opened a session for a long blob, which a registry that never
+        mounts anything does as well.
+        """
+        is_told = found is not None and self.quirks.mount_tells_presence
+        if is_told and (self._has_mounted or blob.size < _WORTH_ASKING):
+            return found
+        if not self.has_blob(repository, blob):
+            return found
+        if found is not None:
+            self._ask_by_head()
+            self.abandon(repository, found)
+        return BlobOutcome.PRESENT
+
+    def _ask_by_head(self) -> None:
+        """Remember that here a mount does not tell whether a blob is there."""
+        self.quirks = attrs.evolve(self.quirks, mount_tells_presence=False)
 
     @contextmanager
     def _claimed(self, repository: str, blob: Descriptor) -> Iterator[SessionKey | None]:

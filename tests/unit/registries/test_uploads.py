@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 SMALL = b"hello, world"
 LARGE = bytes(range(256)) * 4 * 3 * 1024  # 3 MiB
+LONG = LARGE * 3
 SESSION = (202, {"Location": "/u/1?_state=a%2Bb"})
 STORED = 201
 
@@ -378,6 +379,70 @@ def test_a_mount_from_itself_tells_presence_where_it_does(
     wire.on("POST", r"\?mount=.*from=a", (status, {"Location": "/u/1"}))
     assert _put(registry, absent=False).outcome == outcome
     assert (len(wire.named("POST")), wire.named("HEAD")) == (1, [])
+
+
+@pytest.mark.parametrize("reply", [405, 404, 202, ConnectionLost("reset"), 503])
+def test_a_mount_that_tells_nothing_is_made_up_for_by_a_head(
+    open_with: Opening, wire: ScriptedTransport, reply: Any
+) -> None:
+    """The blob that is there is not sent again, whatever became of the POST."""
+    registry = open_with(quirks=Quirks(mount_tells_presence=True))
+    wire.on("HEAD", "/blobs/", 200)
+    wire.on("POST", r"\?mount=.*from=a", reply)
+    assert _put(registry, absent=False) == BlobPut(outcome=BlobOutcome.PRESENT)
+
+
+@pytest.mark.parametrize(
+    ("reply", "posts"), [(405, 1), (404, 1), (503, 2), (429, 2), (ConnectionLost("reset"), 2)]
+)
+def test_a_registry_that_refuses_to_mount_from_itself_is_asked_by_head_from_then_on(
+    open_with: Opening, wire: ScriptedTransport, reply: Any, posts: int
+) -> None:
+    """A refusal is remembered; what may pass is not."""
+    registry = open_with(quirks=Quirks(mount_tells_presence=True))
+    wire.on("HEAD", "/blobs/", 200)
+    wire.on("POST", r"\?mount=.*from=a", reply)
+    for content in (SMALL, LARGE):
+        assert _put(registry, content, absent=False).outcome is BlobOutcome.PRESENT
+    assert len(wire.named("POST")) == posts
+    assert registry.quirks.mount_tells_presence is (posts > 1)
+
+
+def test_a_registry_that_never_mounts_is_not_sent_long_blobs_it_has(
+    open_with: Opening, wire: ScriptedTransport
+) -> None:
+    """It opens a session for whatever it is asked to mount; a HEAD brings that to light once."""
+    registry = open_with(quirks=Quirks(mount_tells_presence=True))
+    wire.on("HEAD", "/blobs/", 200)
+    wire.on("POST", r"\?mount=.*from=a", SESSION)
+    wire.on("DELETE", "/u/", 204)
+    for content in (LONG, LARGE):
+        assert _put(registry, content, absent=False).outcome is BlobOutcome.PRESENT
+    assert [asked.call.method for asked in wire.asked] == ["POST", "HEAD", "DELETE", "HEAD"]
+
+
+@pytest.mark.parametrize("origin", ["a", "b"])
+def test_a_registry_that_was_seen_to_mount_is_believed(
+    open_with: Opening, wire: ScriptedTransport, origin: str
+) -> None:
+    """From itself or from elsewhere; then no long blob costs a HEAD."""
+    registry = open_with(quirks=Quirks(mount_tells_presence=True))
+    wire.on("POST", r"\?mount=", STORED)
+    _put(registry, SMALL, absent=False, mount_from=[origin])
+    _accepting(wire)
+    wire.on("POST", r"\?mount=", SESSION)
+    assert _put(registry, LONG, absent=False).outcome is BlobOutcome.UPLOADED
+    assert wire.named("HEAD") == []
+
+
+def test_a_long_blob_that_is_lacking_is_sent_through_the_session_that_is_open(
+    open_with: Opening, wire: ScriptedTransport
+) -> None:
+    """A HEAD is all that the doubt costs."""
+    registry = open_with(quirks=Quirks(mount_tells_presence=True))
+    _accepting(wire)
+    assert _put(registry, LONG, absent=False).outcome is BlobOutcome.UPLOADED
+    assert [asked.call.method for asked in wire.asked] == ["POST", "HEAD", "PUT"]
 
 
 def test_other_repositories_are_asked_before_itself(

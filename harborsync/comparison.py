@@ -190,9 +190,15 @@ class _Comparison:
         if here is None:
             return False
         tags = warehouse.known_tags(self._to, repository) or frozenset()
-        if tag in tags and self._there(repository, tag) == here.digest:
+        if tag in tags and self._satellite_there(repository, tag) == here.digest:
             return False
         return "." in tag or self._referrers_lack(repository, digest)
+
+    def _satellite_there(self, repository: str, reference: Tag | Digest) -> Digest | None:
+        """Return what is there under a digest tag or digest; artifacts that share it ask once."""
+        with on_side(Side.DESTINATION):
+            found = self._planning.warehouse.source(self._to, repository).head(reference)
+        return None if found is None else found.digest
 
     def _referrers_lack(self, repository: str, digest: Digest) -> bool:
         """Compare lists of referrers, kept by an API at one end and under a tag at the other."""
@@ -208,6 +214,6 @@ class _Comparison:
         graph = self._planning.graph(self._rule, self._source.repository, digest)
         for satellite in graph.all_satellites():
             found = satellite.graph.manifest.digest
-            if self._there(repository, found) is None:
+            if self._satellite_there(repository, found) is None:
                 return f"{found}, which is about {satellite.subject}, is lacking"
         return ""

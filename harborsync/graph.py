@@ -214,7 +214,8 @@ class SourceRepository:
         self._cache = cache
         self._lock = threading.Lock()
         self._digest_tags = None if tags is None else _by_subject(tags)
-        self._heads: dict[Tag, Descriptor | None] = {}
+        self._heads: dict[Tag | Digest, Descriptor | None] = {}
+        self._asking: dict[Tag | Digest, threading.Lock] = {}
 
     def manifest(self, reference: Tag | Digest) -> Manifest:
         """Return a manifest; one asked for by digest is read at most once."""
@@ -224,13 +225,14 @@ class SourceRepository:
             self._cache.put(held)
         return held
 
-    def head(self, tag: Tag) -> Descriptor | None:
-        """Return what a digest tag points to; each is asked for once."""
+    def head(self, reference: Tag | Digest) -> Descriptor | None:
+        """Return what a digest tag or a satellite's digest points to; each is asked for once."""
         with self._lock:
-            if tag in self._heads:
-                return self._heads[tag]
-        found = self._heads[tag] = self.registry.resolve(self.name, tag)
-        return found
+            asking = self._asking.setdefault(reference, threading.Lock())
+        with asking:
+            if reference not in self._heads:
+                self._heads[reference] = self.registry.resolve(self.name, reference)
+            return self._heads[reference]
 
     def digest_tags(self, subject: Digest) -> tuple[Tag, ...]:
         """Return the digest tags that hang on ``subject``; lists the repository's tags once."""

@@ -24,6 +24,7 @@ from harborsync.events import SILENT, Dispatcher, StepFinished, StepStarted
 from harborsync.failure import Failure
 from harborsync.graph import Foreign
 from harborsync.ledger import Ledger
+from harborsync.options import Verify
 from harborsync.plan import Action, Step
 from harborsync.report import Outcome, StepResult
 from harborsync.rule import OnConflict, OnMoved, ReplicationRule
@@ -37,6 +38,7 @@ from harborsync.transfer import (
     Target,
     Tools,
     copy_graph,
+    restore_graph,
     unmetered,
 )
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from harborsync.clock import Clock
     from harborsync.endpoint import Endpoint
-    from harborsync.graph import Graph
+    from harborsync.graph import Graph, SourceRepository
     from harborsync.options import Options
     from harborsync.reference import ArtifactRef, Digest
     from harborsync.warehouse import Warehouse
@@ -68,7 +70,8 @@ class Job:
         meter: Lets blocks of blobs pass, at the pace it likes.
         ledger: What is known to be where.
         fetch_foreign: Fetches content that lies outside of registries.
-        twins: Repositories known to hold an artifact, by destination and digest.
+        twins: Repositories that held an artifact when the plan was made, by destination and
+            digest.
     """
 
     rules: dict[str, ReplicationRule]
@@ -121,12 +124,12 @@ def finished_event(result: StepResult) -> StepFinished:
 
 
 def twins(steps: Iterable[Step]) -> dict[tuple[Endpoint, Digest], tuple[str, ...]]:
-    """Return which repositories hold an artifact already, one or two for each (OCI-4.5)."""
+    """Return which repositories have what already, as far as the steps tell."""
     found: dict[tuple[Endpoint, Digest], dict[str, None]] = {}
     for step in steps:
-        if step.found is not None and step.found == step.wanted:
-            found.setdefault((step.to, step.wanted), {})[step.destination.repository] = None
-    return {key: tuple(names)[:2] for key, names in found.items()}
+        if step.found is not None:
+            found.setdefault((step.to, step.found), {})[step.destination.repository] = None
+    return {key: tuple(names) for key, names in found.items()}
 
 
 def blob_source(job: Job, rule: ReplicationRule) -> BlobSource:
@@ -195,7 +198,7 @@ class _Attempt:
         self._job.cancel.check()
         step = self._step
         if step.action is Action.SKIP:
-            return self.say(Outcome.SKIPPED, step.reason)
+            return self._restored() or self.say(Outcome.SKIPPED, step.reason)
         if step.action is Action.CONFLICT:
             return self.say(Outcome.CONFLICT, step.reason)
         self._check_source()
@@ -278,16 +281,29 @@ class _Attempt:
 
     def _copied(self) -> StepResult:
         step = self._step
-        graph = self._graph()
-        source = self._job.warehouse.source(self._rule.source, step.source.repository)
+        self._restored()
         try:
-            copy_graph(source, graph, self._target(), self._tools(), self._tally)
+            copy_graph(self._source, self._graph(), self._target(), self._tools(), self._tally)
         except TagImmutable:
             if self._destination_digest() != step.wanted:
                 raise
             return self.say(Outcome.SKIPPED, "identical, and the tag is immutable")
         self._look_back()
         return self.say(Outcome.COPIED, step.reason)
+
+    def _restored(self) -> StepResult | None:
+        """With ``verify="blobs"``, bring what was lost of an artifact that is there by its digest."""
+        step = self._step
+        if self._job.options.verify is not Verify.BLOBS or step.found != step.wanted:
+            return None
+        restore_graph(self._source, self._graph(), self._target(), self._tools(), self._tally)
+        if not self._tally.restored:
+            return None
+        return self.say(Outcome.COPIED, f"{self._tally.restored} parts of it were lost there")
+
+    @property
+    def _source(self) -> SourceRepository:
+        return self._job.warehouse.source(self._rule.source, self._step.source.repository)
 
     def _graph(self) -> Graph:
         step = self._step
@@ -310,14 +326,17 @@ class _Attempt:
         if registry.abilities.creates is not None:
             with on_side(Side.DESTINATION):
                 registry.abilities.creates.ensure_repository(repository)
+        twins = self._job.twins.get((step.to, step.wanted), ())
         return Target(
             registry=registry,
             repository=repository,
             tag=step.destination.tag if step.action is Action.COPY else None,
             tags=warehouse.known_tags(step.to, repository),
             is_fresh=self._is_fresh,
+            holds=repository in twins,
+            strict=self._job.options.strict,
             overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,
-            twins=self._job.twins.get((step.to, step.wanted), ()),
+            twins=twins,
         )
 
     def _tools(self) -> Tools:
@@ -333,13 +352,15 @@ class _Attempt:
         )
 
     def _look_back(self) -> None:
-        """In strict mode, tell if somebody moved the tag meanwhile, at either end (OCI-3.26)."""
-        if not self._job.options.strict:
-            return
-        there, here = self._destination_digest(), self._source_digest()
-        if there != self._step.wanted:
-            self._tally.warnings.append(
-                f"overtaken: the tag was made to point to {there} meanwhile"
-            )
-        if here != self._step.source.digest:
-            self._tally.warnings.append(f"the source's tag was moved to {here} meanwhile")
+        """If wanted, tell whether somebody moved the tag meanwhile, at either end (OCI-3.26)."""
+        options = self._job.options
+        if options.strict or options.verify is not Verify.NONE:
+            there = self._destination_digest()
+            if there != self._step.wanted:
+                self._tally.warnings.append(
+                    f"overtaken: the tag was made to point to {there} meanwhile"
+                )
+        if options.strict:
+            here = self._source_digest()
+            if here != self._step.source.digest:
+                self._tally.warnings.append(f"the source's tag was moved to {here} meanwhile")

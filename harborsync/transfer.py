@@ -165,6 +165,8 @@ class Target:
         tag: The tag written last, or None to write by digest only.
         tags: The tags the repository is known to have, or None if nobody looked.
         is_fresh: Whether that is known so lately that a tag not among them is not asked for.
+        holds: Whether the artifact itself was seen there, under whatever tag.
+        strict: Whether to ask for everything, whatever was seen before.
         overwrite: Whether signatures that differ at the destination give way.
         twins: Other repositories of the registry that hold the same artifact, to mount from.
     """
@@ -174,6 +176,8 @@ class Target:
     tag: Tag | None = None
     tags: frozenset[Tag] | None = None
     is_fresh: bool = True
+    holds: bool = False
+    strict: bool = False
     overwrite: bool = False
     twins: tuple[str, ...] = ()
 
@@ -185,7 +189,7 @@ class Target:
     @property
     def is_new(self) -> bool:
         """Whether nothing is there yet, so that nobody needs to ask what it has."""
-        return self.tags is not None and not self.tags
+        return not self.strict and self.tags is not None and not self.tags
 
     def lacks(self, tag: Tag) -> bool:
         """Tell whether a tag is known not to be there."""
@@ -202,6 +206,7 @@ class Tally:
         bytes_present: Bytes of blobs that were there already.
         attempts: The most tries a blob took.
         satellites: Number of satellites that are now at the destination.
+        restored: Number of blobs and manifests that the destination had lost.
         warnings: What went wrong beside the artifact itself, for people.
     """
 
@@ -210,6 +215,7 @@ class Tally:
     bytes_present: int = 0
     attempts: int = 1
     satellites: int = 0
+    restored: int = 0
     warnings: list[str] = attrs.field(factory=list)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
 
@@ -222,6 +228,11 @@ class Tally:
                 self.bytes_mounted += blob.size
             elif put.outcome is BlobOutcome.PRESENT:
                 self.bytes_present += blob.size
+
+    def add_restored(self) -> None:
+        """Count one thing that had been lost."""
+        with self._lock:
+            self.restored += 1
 
 
 def copy_graph(
@@ -248,6 +259,32 @@ def copy_graph(
     return copy.tally
 
 
+def restore_graph(
+    source: SourceRepository, graph: Graph, target: Target, tools: Tools, tally: Tally | None = None
+) -> Tally:
+    """Look for everything below a manifest that is at the destination; bring what was lost there.
+
+    That a registry has a manifest is no proof that it still has what the manifest names. Each
+    blob is looked for once as long as the ledger lives; no tag is written.
+
+    Args:
+        source: Where from.
+        graph: What; its satellites count as far as the destination has their manifests.
+        target: Where to.
+        tools: What to work with.
+        tally: Counts what is moved and restored.
+
+    Raises:
+        HarborsyncError: Something is lacking and did not arrive.
+    """
+    copy = _Copy(source, target, tools, tally or Tally())
+    copy.restore(graph)
+    for satellite in graph.all_satellites():
+        if copy.has(satellite.graph):
+            copy.restore(satellite.graph)
+    return copy.tally
+
+
 class _Copy:
     """One graph on its way to one place."""
 
@@ -266,42 +303,66 @@ class _Copy:
         """Bring over the graph, what is said about it, and last the tag (OCI-6.7)."""
         self.tally.warnings.extend(graph.notes)
         tag = self._target.tag
+        if self._target.holds and self._target.is_fresh:
+            self._tools.ledger.note(self._target.shelf, graph.manifest.digest)
         satellites = tuple(graph.all_satellites())
         if not satellites or not self._target.registry.quirks.manifests_by_digest_first:
-            self._bring(graph, tag)
+            self._bring(graph, tag, is_likely=self._target.holds)
             self._satellites(satellites)
             return
-        self._bring(graph)
+        self._bring(graph, is_likely=self._target.holds)
         self._satellites(satellites)
         if tag is not None:
             self._put(graph, tag)
 
-    def _bring(self, graph: Graph, tag: Tag | None = None) -> None:
+    def _bring(self, graph: Graph, tag: Tag | None = None, *, is_likely: bool = False) -> None:
         """Bring one graph over, once for all who want it under this tag at the same time.
 
         The tag counts, since a refusal of one tag says nothing about another.
+
+        Args:
+            graph: What.
+            tag: The tag to write, if any.
+            is_likely: Whether it may well be there: others than ``tag`` lead to it, too.
         """
         key = (self._target.shelf, graph.manifest.digest, tag)
-        self._tools.ledger.once(key, partial(self._bring_now, graph, tag))
+        self._tools.ledger.once(key, partial(self._bring_now, graph, tag, is_likely=is_likely))
 
-    def _bring_now(self, graph: Graph, tag: Tag | None) -> None:
-        if self._is_there(graph):
+    def _bring_now(self, graph: Graph, tag: Tag | None, *, is_likely: bool) -> None:
+        if self._is_there(graph, is_likely=is_likely):
             if tag is not None:
                 self._put(graph, tag)
             return
         for child in graph.children:
-            self._bring(child)
+            self._bring(child, is_likely=True)
         self._tools.cancel.check()
         self._tools.spread(self._blob, graph.blobs)
         self._put(graph, tag)
 
-    def _is_there(self, graph: Graph) -> bool:
+    def _is_there(self, graph: Graph, *, is_likely: bool) -> bool:
         """Tell whether a manifest is known, or found, at the destination."""
+        if self._tools.ledger.has(self._target.shelf, graph.manifest.digest):
+            return True
+        return self._may_be_there(graph, is_likely=is_likely) and self.has(graph)
+
+    def _may_be_there(self, graph: Graph, *, is_likely: bool) -> bool:
+        """Tell whether it is worth a request to ask for a manifest by its digest.
+
+        An image that nobody has seen there is mostly new; where a mount tells for each blob
+        whether it is there, asking for the image as well only costs.
+        """
+        target = self._target
+        if target.is_new:
+            return False
+        if is_likely or graph.children or target.strict:
+            return True
+        return not target.registry.quirks.mount_tells_presence
+
+    def has(self, graph: Graph) -> bool:
+        """Tell whether a manifest is at the destination; what is there is asked for once."""
         digest, shelf = graph.manifest.digest, self._target.shelf
         if self._tools.ledger.has(shelf, digest):
             return True
-        if self._target.is_new:
-            return False
         with on_side(Side.DESTINATION):
             found = self._target.registry.resolve(self._target.repository, digest)
         if found is None:
@@ -341,7 +402,7 @@ class _Copy:
         for child in graph.children:
             if not named or str(child.manifest.digest) in named:
                 ledger.forget(shelf, child.manifest.digest)
-                self._bring(child)
+                self._bring(child, is_likely=True)
         lacking = [blob for blob in graph.blobs if not named or str(blob.digest) in named]
         for blob in lacking:
             ledger.forget(shelf, blob.digest)
@@ -369,11 +430,16 @@ class _Copy:
                 self._target.repository,
                 blob,
                 partial(self._open, blob),
-                mount_from=mount_from or self._target.twins,
+                mount_from=self._origins(mount_from),
                 absent=self._target.is_new,
             )
         self.tally.add(blob, put)
         self._tell(BlobFinished, blob, outcome=put.outcome)
+
+    def _origins(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """Return where to mount from, first the source if that is in this registry (OCI-4.6)."""
+        is_here = self._source.registry.identity == self._target.registry.identity
+        return (*((self._source.name,) if is_here else ()), *(known or self._target.twins))
 
     @contextmanager
     def _open(self, blob: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
@@ -414,6 +480,34 @@ class _Copy:
                 )
             )
 
+    # --- what was lost ------------------------------------------------------------------
+
+    def restore(self, graph: Graph) -> None:
+        """Bring whatever the destination has lost below a manifest that it has."""
+        for child in graph.children:
+            self.restore(child)
+            if not self.has(child):
+                self._put(child)
+                self.tally.add_restored()
+        self._tools.spread(self._look_for, graph.blobs)
+
+    def _look_for(self, blob: Descriptor) -> None:
+        key = (self._target.shelf, blob.digest, "look for")
+        self._tools.ledger.once(key, partial(self._restore_blob, blob))
+
+    def _restore_blob(self, blob: Descriptor) -> None:
+        self._tools.cancel.check()
+        shelf, ledger = self._target.shelf, self._tools.ledger
+        if ledger.has(shelf, blob.digest):
+            return
+        with on_side(Side.DESTINATION):
+            is_there = self._target.registry.has_blob(self._target.repository, blob)
+        if is_there:
+            ledger.note(shelf, blob.digest)
+            return
+        self._blob(blob)
+        self.tally.add_restored()
+
     # --- what is said about it ----------------------------------------------------------
 
     def _satellites(self, satellites: Sequence[Satellite]) -> None:
@@ -445,7 +539,7 @@ class _Copy:
 
     def _satellite(self, satellite: Satellite) -> None:
         if satellite.tag is None:
-            self._bring(satellite.graph)
+            self._bring(satellite.graph, is_likely=True)
             return
         with self._tools.ledger.alone((self._target.shelf, satellite.tag)):
             if self._may_write(satellite.tag, satellite.graph.manifest):

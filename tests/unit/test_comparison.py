@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -459,3 +461,29 @@ def test_a_rewritten_index_lacks_no_signature(ends: _Ends) -> None:
     ends.mirror.put_manifest(THERE, raw.manifest, tag=V1)
     assert raw.manifest.digest == wanted
     assert ends.step(**wish).action is Action.SKIP
+
+
+def test_two_tags_of_one_digest_ask_for_what_hangs_on_it_once_a_side(ends: _Ends) -> None:
+    """However many threads compare at the same time."""
+    ends.both(IMAGE, tag="v1")
+    ends.both(IMAGE, tag="v2")
+    for registry in (ends.source, ends.mirror):
+        SIGNATURE.push_to(registry, HERE)
+    planning = ends.planning()
+    before = [len(end.operations) for end in (ends.source, ends.mirror)]
+    rule = ReplicationRule(name="r", source=SOURCE, destinations=MIRROR, where="everything")
+    all_here = threading.Barrier(4)
+
+    def one(tag: str) -> list[Step]:
+        all_here.wait(10)
+        artifact = Artifact(repository=HERE, tag=Tag(tag), digest=IMAGE.digest)
+        return list(compare(planning, rule, artifact))
+
+    with ThreadPoolExecutor(4) as threads:
+        steps = list(threads.map(one, ["v1", "v2", "v1", "v2"]))
+    assert {step.action for found in steps for step in found} == {Action.SKIP}
+    asked = [
+        end.operations[count:].count("resolve")
+        for end, count in zip((ends.source, ends.mirror), before, strict=True)
+    ]
+    assert asked == [1, 1]

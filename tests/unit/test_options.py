@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from harborsync.errors import InvalidValue
 from harborsync.limits import HostLimits
-from harborsync.options import Options
+from harborsync.options import Options, Verify
 
 
 def test_the_defaults_can_be_had_and_travel() -> None:
@@ -32,6 +33,13 @@ def test_numbers_that_could_never_work_are_refused(field: dict[str, Any]) -> Non
     """None of them at once, or a time before now, is a mistake."""
     with pytest.raises(ValueError, match=next(iter(field))):
         Options(**field)
+
+
+def test_a_word_that_is_no_way_to_verify_is_refused() -> None:
+    """The words that are come with the refusal."""
+    assert Options(verify="after").verify is Verify.AFTER
+    with pytest.raises(InvalidValue, match="none, after, blobs"):
+        Options(verify="never")
 
 
 @pytest.mark.parametrize("among", [1, 2, 4, 7, 100])

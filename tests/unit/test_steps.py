@@ -25,7 +25,7 @@ from harborsync.report import Outcome, StepResult
 from harborsync.rule import ReplicationRule
 from harborsync.steps import Job, attempt, blob_source, twins
 from harborsync.testing.clock import FakeClock
-from harborsync.testing.content import random_image, random_signature
+from harborsync.testing.content import Sample, random_image, random_signature
 from harborsync.transfer import FromRegistry, FromRegistryOrUrls, one_by_one
 from harborsync.warehouse import Registries, Warehouse
 
@@ -404,13 +404,82 @@ class _Overtaken(_Registry):
 
 
 def test_an_artifact_that_is_there_under_another_name_can_be_mounted_from() -> None:
-    """Repositories that hold what is wanted already, two at the most (OCI-4.5)."""
+    """Repositories that hold something already, whatever the step wants to have there."""
     there = [
         _step(destination=ArtifactRef(name, V1, IMAGE.digest), found=IMAGE.digest)
         for name in ("a", "b", "c")
     ]
     other = _step(destination=ArtifactRef("d", V1, IMAGE.digest), found=OTHER.digest)
-    assert twins([_step(), *there, other]) == {(MIRROR, IMAGE.digest): ("a", "b")}
+    assert twins([_step(), *there, other]) == {
+        (MIRROR, IMAGE.digest): ("a", "b", "c"),
+        (MIRROR, OTHER.digest): ("d",),
+    }
+
+
+@pytest.mark.parametrize(("age", "asked"), [(0, 0), (31, 1)])
+def test_an_artifact_that_the_plan_saw_there_gets_its_tag_and_nothing_else(
+    run: _Run, age: float, asked: int
+) -> None:
+    """No blob is looked at; only an old plan asks for the digest once more."""
+    IMAGE.push_to(run.mirror, THERE, "latest")
+    run.age = age
+    before = len(run.mirror.operations)
+    job = attrs.evolve(run.job(), twins={(MIRROR, IMAGE.digest): (THERE,)})
+    assert attempt(job, _step(), one_by_one).outcome is Outcome.COPIED
+    operations = run.mirror.operations[before:]
+    # An old plan also looks at the tag.
+    assert operations.count("resolve") == 2 * asked
+    assert "put_blob" not in operations
+    assert operations.count("put_manifest") == 1
+
+
+# --- verification ----------------------------------------------------------------------------
+
+
+def test_after_tells_of_a_tag_that_was_moved_at_the_destination() -> None:
+    """And asks the source nothing."""
+    run = _Run(options=Options(verify="after"))
+    run.mirror = mirror = _Overtaken("mirror")
+    mirror.after = lambda: THIRD.push_to(mirror, THERE, "v1")
+    before = run.source.operations.count("resolve")
+    result = run.attempt()
+    assert [warning.partition(":")[0] for warning in result.warnings] == ["overtaken"]
+    assert run.source.operations.count("resolve") == before
+
+
+@pytest.mark.parametrize(
+    ("verify", "outcome"), [("none", Outcome.SKIPPED), ("blobs", Outcome.COPIED)]
+)
+def test_blobs_that_were_lost_of_an_unchanged_artifact_are_sent_on_demand(
+    verify: str, outcome: Outcome
+) -> None:
+    """By default nobody looks; with ``blobs`` it is told how much was lost."""
+    run = _Run(options=Options(verify=verify))
+    IMAGE.push_to(run.mirror, THERE, "v1")
+    _lose(run.mirror, IMAGE)
+    result = run.attempt(_step(action=Action.SKIP, found=IMAGE.digest, reason="identical"))
+    assert result.outcome is outcome
+    found = [run.mirror.has_blob(THERE, blob.descriptor) for blob in IMAGE.blobs]
+    assert found == [verify == "blobs"] * len(IMAGE.blobs)
+    if outcome is Outcome.COPIED:
+        assert result.reason == f"{len(IMAGE.blobs)} parts of it were lost there"
+        assert result.bytes_sent == BYTES
+
+
+def test_an_unchanged_artifact_that_lost_nothing_is_skipped() -> None:
+    """Looking alone is no copy; what the destination keeps of its own is not looked into."""
+    run = _Run(options=Options(verify="blobs"))
+    IMAGE.push_to(run.mirror, THERE, "v1")
+    skipped = _step(action=Action.SKIP, found=IMAGE.digest, reason="identical")
+    assert run.attempt(skipped).outcome is Outcome.SKIPPED
+    left_alone = _step(action=Action.SKIP, found=OTHER.digest, reason="left alone")
+    assert run.attempt(left_alone).outcome is Outcome.SKIPPED
+
+
+def _lose(registry: MemoryRegistry, sample: Sample) -> None:
+    """Take the blobs of a sample away and leave its manifests."""
+    for blob in sample.blobs:
+        registry.remove(THERE, blob.descriptor.digest)
 
 
 # --- where blobs come from -----------------------------------------------------------------------

@@ -69,6 +69,7 @@ from harborsync.transfer import (
     Target,
     Tools,
     copy_graph,
+    restore_graph,
 )
 
 if TYPE_CHECKING:
@@ -864,3 +865,92 @@ def test_no_tag_is_written_if_a_signature_broke_off_on_its_way() -> None:
     with pytest.raises(ConnectionLost):
         road.copy(image)
     assert list(road.mirror.list_artifacts(THERE)) == []
+
+
+# --- asking less -----------------------------------------------------------------------------
+
+
+def _telling() -> _Road:
+    """A road to where a mount tells whether a blob is there."""
+    return _Road(mirror=_Mirror(quirks=Quirks(mount_tells_presence=True)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [({}, 0), ({"strict": True}, 1), ({"holds": True, "is_fresh": False}, 1), ({"holds": True}, 0)],
+    ids=["lean", "strict", "seen long ago", "seen"],
+)
+def test_a_new_image_is_not_asked_for_where_a_mount_tells_of_its_blobs(
+    fields: dict[str, Any], asked: int
+) -> None:
+    """Unless it is likely to be there, or everything is to be asked for."""
+    image = random_image(1)
+    road = _telling()
+    road.bring(image)
+    road.copy(image, tags=frozenset({Tag("other")}), **fields)
+    assert road.mirror.operations.count("resolve") == asked
+
+
+def test_an_index_and_its_platforms_are_asked_for() -> None:
+    """One answer spares what is below it."""
+    index = join([(random_image(1), {}), (random_image(2), {})])
+    road = _telling()
+    road.bring(index)
+    road.copy(index, tags=frozenset({Tag("other")}))
+    assert road.mirror.operations.count("resolve") == 3
+
+
+def test_strict_asks_a_new_repository_as_well() -> None:
+    """An empty listing is something that only the plan has seen."""
+    image = random_image(1)
+    road = _telling()
+    road.bring(image)
+    road.copy(image, tags=NOTHING, strict=True)
+    assert road.mirror.operations.count("resolve") == 1
+
+
+def test_within_one_registry_blobs_are_mounted_from_the_source(road: _Road) -> None:
+    """No bytes move (OCI-4.6)."""
+    image = random_image(1)
+    image.push_to(road.mirror, HERE)
+    origin = SourceRepository(road.mirror, HERE, ManifestCache())
+    tally = copy_graph(origin, read_graph(origin, image.digest), road.target(), Tools())
+    assert (tally.bytes_sent, tally.bytes_present) == (0, 0)
+    assert tally.bytes_mounted == sum(len(blob.content) for blob in image.blobs)
+
+
+# --- what was lost ---------------------------------------------------------------------------
+
+
+def test_what_was_lost_below_a_manifest_comes_back(road: _Road) -> None:
+    """A platform and a layer of another one; what is there is looked for once and left alone."""
+    first, second = random_image(1), random_image(2)
+    index = join([(first, {}), (second, {})])
+    road.bring(index)
+    road.copy(index)
+    layer = second.blobs[-1].descriptor
+    road.mirror.remove(THERE, first.digest)
+    road.mirror.remove(THERE, layer.digest)
+    road.mirror.writes.clear()
+    tools = Tools()
+    tally = restore_graph(road.origin(), road.graph(index), road.target(), tools)
+    assert road.mirror.writes == [f"manifest {first.digest}", f"uploaded {layer.digest}"]
+    assert (tally.restored, tally.bytes_sent) == (2, layer.size)
+    before = road.mirror.operations.count("has_blob")
+    assert before == len(road.graph(index).all_blobs)
+    assert restore_graph(road.origin(), road.graph(index), road.target(), tools).restored == 0
+    assert road.mirror.operations.count("has_blob") == before
+
+
+def test_what_was_lost_of_signatures_comes_back_and_lacking_ones_do_not(road: _Road) -> None:
+    """Whether a signature is to be there is the plan's to say."""
+    image = random_image(1)
+    signed, missing = random_signature(2, image.digest), random_referrer(3, image.descriptor)
+    road.bring(image, signed, missing)
+    road.copy(image)
+    payload = signed.blobs[-1].descriptor
+    road.mirror.remove(THERE, payload.digest)
+    road.mirror.remove(THERE, missing.digest)
+    road.mirror.writes.clear()
+    restore_graph(road.origin(), road.graph(image), road.target(), Tools())
+    assert road.mirror.writes == [f"uploaded {payload.digest}"]

@@ -1,8 +1,8 @@
 """The files in a tar archive, found once and read from where they are; nothing is unpacked.
 
-The archive is taken for hostile (OCI-9.17): names that lead out of it, two files of one name,
-devices, sparse files, lengths beyond the end of the file and headers of absurd length are
-refused. A link leads to one file inside the archive, one step far, or it is refused.
+The archive is taken for hostile (OCI-9.17): names that lead out of it, two different files of
+one name, devices, sparse files, lengths beyond the end of the file and headers of absurd length
+are refused. A link leads to one file inside the archive, one step far, or it is refused.
 
 An archive compressed by gzip is first decompressed into a nameless temporary file, because
 tar has no table of contents.
@@ -23,7 +23,7 @@ import attrs
 from harborsync.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _GZIP: Final = b"\x1f\x8b"
@@ -62,7 +62,7 @@ class Members:
     def __init__(self, path: Path) -> None:
         self._file = _plain(path)
         try:
-            self._members = _index(self._file)
+            self._members = _index(self._file, self._is_same)
         except BaseException:
             self._file.close()
             raise
@@ -88,6 +88,14 @@ class Members:
     def open(self, member: Member) -> BinaryIO:
         """Open a file's content."""
         return cast("BinaryIO", io.BufferedReader(_Part(self._file.fileno(), member), _BLOCK))
+
+    def _is_same(self, one: Member, other: Member) -> bool:
+        """Tell whether two files have the same content."""
+        if one.size != other.size:
+            return False
+        first, second = self.open(one), self.open(other)
+        blocks = iter(lambda: (first.read(_BLOCK), second.read(_BLOCK)), (b"", b""))
+        return all(mine == its for mine, its in blocks)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of all files."""
@@ -128,10 +136,10 @@ class _Part(io.RawIOBase):
 # --- the table of contents ------------------------------------------------------------------
 
 
-def _index(file: BinaryIO) -> dict[str, Member]:
+def _index(file: BinaryIO, is_same: Callable[[Member, Member], bool]) -> dict[str, Member]:
     try:
         with tarfile.open(fileobj=cast("BinaryIO", _Wary(file)), mode="r:") as archive:
-            return _files(_named(archive))
+            return _files(_named(archive), is_same)
     except (tarfile.TarError, RecursionError, ValueError, EOFError) as error:
         msg = f"this is no sound tar archive: {error}"
         raise IntegrityError(msg) from error
@@ -165,18 +173,40 @@ def _named(archive: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
             yield _inside(info.name), info
 
 
-def _files(named: Iterator[tuple[str, tarfile.TarInfo]]) -> dict[str, Member]:
+def _files(
+    named: Iterator[tuple[str, tarfile.TarInfo]], is_same: Callable[[Member, Member], bool]
+) -> dict[str, Member]:
     files: dict[str, Member] = {}
     links: dict[str, str] = {}
+    again: list[tuple[str, Member]] = []
     for name, info in named:
-        if name in files or name in links:
-            msg = f"the archive has two files named {name!r}"
-            raise IntegrityError(msg)
-        if info.issym() or info.islnk():
+        is_link = info.issym() or info.islnk()
+        if name in links or (is_link and name in files):
+            raise _two_files(name)
+        if is_link:
             links[name] = _target(name, info)
+        elif name in files:
+            again.append((name, _member(name, info)))
         else:
             files[name] = _member(name, info)
+    _refuse_differences(files, again, is_same)
     return files | {name: _followed(name, target, files) for name, target in links.items()}
+
+
+def _refuse_differences(
+    files: dict[str, Member],
+    again: Iterable[tuple[str, Member]],
+    is_same: Callable[[Member, Member], bool],
+) -> None:
+    """Let a file be there twice, as crane writes what two images share, if both are the same."""
+    for name, member in again:
+        if not is_same(files[name], member):
+            raise _two_files(name)
+
+
+def _two_files(name: str) -> IntegrityError:
+    msg = f"the archive has two files named {name!r}"
+    return IntegrityError(msg)
 
 
 def _member(name: str, info: tarfile.TarInfo) -> Member:

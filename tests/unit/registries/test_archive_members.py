@@ -117,11 +117,19 @@ def test_names_that_lead_out_are_refused(name: str, tmp_path: Path) -> None:
     _refused(_tar(tmp_path / "a.tar", (name, b"")), "leads out")
 
 
+def test_a_file_may_be_there_twice(tmp_path: Path) -> None:
+    """So crane writes the config that two images share; no reader could tell which it read."""
+    path = _tar(tmp_path / "a.tar", ("x", b"1"), ("y", b"2"), ("x", b"1"))
+    assert _read(path, "x") == b"1"
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     """Two readers would read two archives."""
     _refused(_tar(tmp_path / "a.tar", ("x", b"1"), ("./x", b"2")), "two files")
     _refused(_tar(tmp_path / "b.tar", ("y", b"1"), _link("y", "y")), "two files")
     _refused(_tar(tmp_path / "c.tar", _link("z", "x"), _link("z", "y")), "two files")
+    _refused(_tar(tmp_path / "d.tar", ("x", b"1"), ("x", b"12")), "two files")
+    _refused(_tar(tmp_path / "e.tar", _link("x", "y"), ("x", b"1")), "two files")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The shell's door: ``python -m harborsync demo`` and ``python -m harborsync copy``.
 
 It does nothing that the library does not do, and says what went wrong without a traceback.
-Exit status 0 is success, 1 a copy that failed, 2 a wish that cannot work as it is written.
+Exit status 0 is success, 1 a copy that failed, 2 a wish that cannot work as it is written,
+130 that Ctrl-C came before anything was written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _FAILED: Final = 1
 _WRONG: Final = 2
+_INTERRUPTED: Final = 130  # as shells have it: 128 and the number of the signal
 
 
 def main(argv: Sequence[str] | None = None, *, out: TextIO | None = None) -> int:
@@ -32,9 +34,14 @@ def main(argv: Sequence[str] | None = None, *, out: TextIO | None = None) -> int
     wish = _parser().parse_args(argv)
     try:
         return int(wish.command(wish, out or sys.stdout))
+    except BrokenPipeError:
+        return _unheard()
     except HarborsyncError as error:
         sys.stderr.write(f"harborsync: {error}\n")
         return _WRONG if isinstance(error, ConfigurationError) else _FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("harborsync: interrupted\n")
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -173,3 +173,17 @@ def test_asking_for_the_version_loads_no_network() -> None:
     code = "import sys, harborsync.cli; print(*{'requests', 'ssl', 'cattrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+class Interrupting(io.StringIO):
+    """Where Ctrl-C comes with the first word."""
+
+    def write(self, _: str, /) -> int:
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """The status is the one that shells give to what was interrupted."""
+    assert main(["demo"], out=Interrupting()) == 130
+    assert capsys.readouterr().err == "harborsync: interrupted\n"

@@ -17,7 +17,6 @@ from harborsync.credentials.base import Anonymous
 from harborsync.endpoint import Endpoint
 from harborsync.errors import AddressRefused, HarborsyncError, NotFound
 from harborsync.http.addresses import Zone, zone_of
-from harborsync.http.session import open_transport
 from harborsync.http.urls import Url
 from harborsync.http.wire import Call
 from harborsync.secrets import redact_url
@@ -75,6 +74,8 @@ class ForeignContent:
 
     @contextmanager
     def _open(self, url: str, offset: int) -> Iterator[Iterator[bytes]]:
+        from harborsync.http.session import open_transport  # noqa: PLC0415 - loads requests
+
         origin = Url.parse(url).origin
         endpoint = Endpoint(provider="registry", address=origin.netloc)
         transport = open_transport(

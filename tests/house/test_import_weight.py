@@ -53,3 +53,9 @@ def test_a_noun_loads_no_network(name: str) -> None:
 def test_no_room_loads_a_vendors_sdk(module: str) -> None:
     """SDKs are extras; only opening their provider's registry loads one."""
     assert loaded_by(f"import harborsync.{module}", SDKS) == []
+
+
+def test_what_plans_and_copies_loads_no_network() -> None:
+    """Between two directories no registry is asked, so nobody pays for requests and TLS."""
+    unwanted = tuple(package for package in HEAVY if package not in {"asyncio", "attrs"})
+    assert loaded_by("from harborsync import Replicator, copy", unwanted) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from harborsync.cancel import Cancel
     from harborsync.clock import Clock
     from harborsync.http.wire import Answer
-
-_log = logging.getLogger(__name__)
 
 _REMAINING: Final = ("ratelimit-remaining", "x-ratelimit-remaining")
 _RESET: Final = ("ratelimit-reset", "x-ratelimit-reset")

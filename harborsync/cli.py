@@ -8,6 +8,7 @@ Exit status 0 is success, 1 a copy that failed, 2 a wish that cannot work as it 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -32,16 +33,24 @@ def main(argv: Sequence[str] | None = None, *, out: TextIO | None = None) -> int
             standard error.
     """
     wish = _parser().parse_args(argv)
+    out = out or sys.stdout
     try:
-        return int(wish.command(wish, out or sys.stdout))
+        status = int(wish.command(wish, out))
+        out.flush()
     except BrokenPipeError:
-        return _unheard()
+        _say_no_more(out)
+        return _FAILED
     except HarborsyncError as error:
         sys.stderr.write(f"harborsync: {error}\n")
         return _WRONG if isinstance(error, ConfigurationError) else _FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("harborsync: interrupted\n")
-        return _INTERRUPTED
+    return status
+
+
+def _say_no_more(out: TextIO) -> None:
+    """Let the rest go nowhere: who was reading, such as ``head``, has seen enough."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out.fileno())
+    os.close(nowhere)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from harborsync.testing.content import random_index, random_referrer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 IMAGE = random_index(1)
 SBOM = random_referrer(2, IMAGE.descriptor)
@@ -147,6 +149,23 @@ def test_the_demonstration_goes_where_it_is_told() -> None:
     status, printed = run("demo")
     assert status == 0
     assert "--- Second run" in printed
+
+
+@pytest.mark.parametrize("words", [["demo"], ["copy", "--quiet", "oci:ours:v1", "oci:its:v1"]])
+def test_a_reader_who_goes_away_is_no_fault(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """``head`` has seen enough; there is no traceback, now or when the output is closed."""
+    monkeypatch.chdir(tmp_path)
+    IMAGE.push_to(open_registry("oci:ours"), "team/app", "v1")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        assert main(words, out=out) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

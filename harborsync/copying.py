@@ -15,11 +15,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from harborsync.endpoint import Endpoint
+from harborsync.errors import InvalidReference
 from harborsync.filters import EVERYTHING
 from harborsync.naming import Naming
 from harborsync.reference import ArtifactRef, Digest, Reference, Tag
@@ -101,16 +103,23 @@ def parse_location(text: str) -> tuple[Endpoint, ArtifactRef]:
 def _on_disk(endpoint: Endpoint, name: str) -> tuple[Endpoint, ArtifactRef]:
     """Tell what is meant by a place on disk and a tag, a digest or a whole name in it.
 
-    A tag alone is one of the only repository there, whatever that is called.
+    A tag alone is one of the only repository there, whatever that is called. A host before a
+    whole name says nothing on a disk, and is left out as it is in what other tools wrote there.
     """
     is_digest = name.startswith("@")
     if not is_digest and set(name) & set("/:@"):
-        return endpoint, ArtifactRef.parse(name)
+        return endpoint, _without_host(name)
     options = {"repository": _ON_DISK_NAME, **endpoint.options}
     repository = options["repository"]
     digest = Digest.parse(name[1:]) if is_digest else None
     tag = Tag(name) if name and not is_digest else None
     return attrs.evolve(endpoint, option_items=options), ArtifactRef(repository, tag, digest)
+
+
+def _without_host(name: str) -> ArtifactRef:
+    with suppress(InvalidReference):
+        return Reference.parse(name).artifact
+    return ArtifactRef.parse(name)
 
 
 def _parse_destination(text: str) -> tuple[Endpoint, ArtifactRef]:

@@ -12,6 +12,7 @@ full name beside it, to whichever repository is asked for: such a layout holds j
 
 We write the tag alone as long as no other repository has taken it, and the full name where
 one has; the full name always stands beside it, so that what was written is read the same way.
+A repository whose first part would be read as a host gets ``localhost/`` before it.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class LayoutIndex:
         return {id(e.raw) for e in self.entries if e.tag is None and e.descriptor.digest == digest}
 
     def _name(self, repository: str, tag: Tag) -> dict[str, str]:
-        full = f"{repository}:{tag}"
+        full = _full(repository, tag)
         is_taken = any(e.tag == tag and not e.is_called(repository, tag) for e in self.entries)
         is_plain = repository == self.home if self.home else not is_taken
         return {REF_NAME: tag if is_plain else full, CONTAINERD_NAME: full}
@@ -208,6 +209,14 @@ def full_name(text: str) -> ArtifactRef | None:
     with suppress(InvalidReference):
         return _if_tagged(ArtifactRef.parse(text))
     return None
+
+
+def _full(repository: str, tag: Tag) -> str:
+    """Write a full name from which the same repository is read again."""
+    name = f"{repository}:{tag}"
+    found = full_name(name)
+    is_read_again = found is not None and found.repository == repository
+    return name if is_read_again else f"localhost/{name}"
 
 
 def _if_tagged(found: ArtifactRef) -> ArtifactRef | None:

@@ -40,6 +40,8 @@ V1 = Tag("v1")
         ("docker-archive:a.tar:v1", "docker-archive:a.tar?repository=image", "image:v1"),
         ("oci-archive:b.tar?x=y", "oci-archive:b.tar?repository=image&x=y", "image"),
         ("oci:d:team/app:v1", "oci:d", "team/app:v1"),
+        ("docker-archive:a.tar:h.example:5000/team/app:v1", "docker-archive:a.tar", "team/app:v1"),
+        ("oci:d:localhost/app:v1", "oci:d", "app:v1"),
         (f"oci:d:@{DIGEST}", "oci:d?repository=image", f"image@{DIGEST}"),
     ],
 )

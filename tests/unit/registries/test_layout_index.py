@@ -158,6 +158,20 @@ def test_with_a_home_only_its_tags_are_plain() -> None:
     assert list(LayoutIndex.parse(raw, "home").repositories()) == ["a", "home"]
 
 
+@pytest.mark.parametrize("repository", ["my.team/app", "localhost/app"])
+@pytest.mark.parametrize("home", [None, "home"])
+def test_a_repository_that_looks_like_a_host_is_read_again(
+    repository: str, home: str | None
+) -> None:
+    """Its first part is not taken for a host, and a tag of it is written only once."""
+    raw = b""
+    for image in (IMAGE, OTHER):
+        raw = LayoutIndex.parse(raw, home).with_manifest(image.manifest, repository, Tag("v1"))
+    index = LayoutIndex.parse(raw, home)
+    assert [entry.repository for entry in index.entries] == [repository]
+    assert [entry.descriptor.digest for entry in index.entries] == [OTHER.digest]
+
+
 def test_a_tag_moves_and_takes_the_place_of_one_without_a_repository() -> None:
     """A layout that skopeo made goes on as ours."""
     index = _index(_entry({REF_NAME: "v1"}))

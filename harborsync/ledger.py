@@ -112,6 +112,15 @@ class Ledger:
             found = self._holders[shelf.registry, digest]
             return tuple(name for name in found if name != shelf.repository)[:_MOUNT_CANDIDATES]
 
+    def is_busy(self, shelf: Shelf, digest: Digest) -> bool:
+        """Tell whether :meth:`deliver` would have to wait for another thread now."""
+        with self._lock:
+            if digest in self._present[shelf]:
+                return False
+            first = (shelf.registry, digest)
+            is_first = first in self._flights and not self._holders[shelf.registry, digest]
+            return is_first or (shelf, digest) in self._flights
+
     def deliver(
         self, shelf: Shelf, digest: Digest, send: Callable[[tuple[str, ...]], None]
     ) -> bool:

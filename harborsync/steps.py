@@ -148,12 +148,10 @@ def attempt(job: Job, step: Step, spread: Spread, blobs: BlobSource | None = Non
         spread: Runs the blobs of the artifact.
         blobs: Where blobs are read from, if together with other destinations.
     """
-    started = job.clock.monotonic()
     job.started(step)
     blobs = blobs or blob_source(job, job.rules[step.rule])
     with limited(_time_limit(job)):
         result = _outcome(_Attempt(job, step, spread, blobs))
-    result = attrs.evolve(result, seconds=job.clock.monotonic() - started, at=job.clock.now())
     job.finished(result)
     return result
 
@@ -188,6 +186,7 @@ class _Attempt:
         self._blobs = blobs
         self._rule = job.rules[step.rule]
         self._tally = Tally()
+        self._started = job.clock.monotonic()
 
     def result(self) -> StepResult:
         """Do it.
@@ -212,6 +211,7 @@ class _Attempt:
             outcome=outcome,
             reason=reason,
             at=self._job.clock.now(),
+            seconds=self._job.clock.monotonic() - self._started,
             bytes_sent=tally.bytes_sent,
             bytes_mounted=tally.bytes_mounted,
             bytes_present=tally.bytes_present,

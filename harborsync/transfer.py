@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -181,7 +181,7 @@ class Target:
     overwrite: bool = False
     twins: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def shelf(self) -> Shelf:
         """The repository as the ledger knows it."""
         return Shelf(self.registry.identity, self.repository)
@@ -336,7 +336,7 @@ class _Copy:
         for child in graph.children:
             self._bring(child, is_likely=True)
         self._tools.cancel.check()
-        self._tools.spread(self._blob, graph.blobs)
+        self._all_blobs(graph.blobs)
         self._put(graph, tag)
 
     def _is_there(self, graph: Graph, *, is_likely: bool) -> bool:
@@ -389,12 +389,12 @@ class _Copy:
         self._tools.ledger.note(self._target.shelf, manifest.digest)
         if tag is not None:
             self._tools.ledger.note_tag(self._target.shelf, tag, manifest.digest)
-        artifact = ArtifactRef(self._target.repository, tag, manifest.digest)
-        self._tools.emit(
-            ManifestWritten(
-                at=self._tools.clock.now(), to=self._target.registry.name, artifact=artifact
+        if self._tools.emit:
+            artifact = ArtifactRef(self._target.repository, tag, manifest.digest)
+            name = self._target.registry.name
+            self._tools.emit(
+                ManifestWritten(at=self._tools.clock.now(), to=name, artifact=artifact)
             )
-        )
 
     def _send_again(self, graph: Graph, named: frozenset[str]) -> None:
         """Send what the destination says it lacks, or everything if it does not say what."""
@@ -406,9 +406,23 @@ class _Copy:
         lacking = [blob for blob in graph.blobs if not named or str(blob.digest) in named]
         for blob in lacking:
             ledger.forget(shelf, blob.digest)
-        self._tools.spread(self._blob, lacking)
+        self._all_blobs(lacking)
 
     # --- blobs --------------------------------------------------------------------------
+
+    def _all_blobs(self, blobs: Sequence[Descriptor]) -> None:
+        """Bring blobs: first those that nobody is at, so that no carrier waits for another's work."""
+        busy: list[Descriptor] = []
+
+        def bring(blob: Descriptor) -> None:
+            if self._tools.ledger.is_busy(self._target.shelf, blob.digest):
+                busy.append(blob)
+            else:
+                self._blob(blob)
+
+        self._tools.spread(bring, blobs)
+        for blob in busy:
+            self._blob(blob)
 
     def _blob(self, blob: Descriptor) -> None:
         """See to it that a blob is there, by whoever sends it first."""

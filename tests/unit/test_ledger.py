@@ -226,3 +226,19 @@ def test_nobody_waits_for_another_beyond_the_own_time(pool: ThreadPoolExecutor) 
             ledger.deliver(APP, BLOB, gate)
     gate.open.set()
     assert first.result(20)
+
+
+def test_what_another_thread_is_at_is_busy() -> None:
+    """In the same repository, and in another one while the registry gets the bytes first."""
+    ledger = Ledger()
+    here, there = Shelf("registry", "a/b"), Shelf("registry", "c/d")
+    seen: list[list[bool]] = []
+
+    def look(_: tuple[str, ...]) -> None:
+        elsewhere = Shelf("other", "a/b")
+        seen.append([ledger.is_busy(shelf, BLOB) for shelf in (here, there, elsewhere)])
+
+    ledger.deliver(here, BLOB, look)
+    ledger.deliver(there, BLOB, look)
+    assert seen == [[True, True, False], [False, True, False]]
+    assert not ledger.is_busy(here, BLOB)

@@ -32,6 +32,7 @@ NAMES: Final = frozenset(
         "connections",
         "large",
         "timeouts",
+        "redirects",
     }
 )
 _TIMEOUTS: Final = {
@@ -40,7 +41,8 @@ _TIMEOUTS: Final = {
     "patient": "patient_timeout",
     "idle": "idle_timeout",
 }
-_YES_NO: Final = {"true": True, "false": False}
+_FOLLOW_REFUSE: Final = {"follow": True, "refuse": False}
+_NO_YES: Final = {"false": False, "true": True}
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +55,8 @@ class CableOptions:
         trusted_hosts: Hosts the registry may point to although they are private or loopback.
         trusted_realms: Hosts whose token server may be given the credentials.
         limits: Connections and timeouts.
+        goes_elsewhere: Whether reading follows a redirect to another host, such as a CDN or an
+            object store.
     """
 
     tls: TlsIdentity
@@ -60,6 +64,7 @@ class CableOptions:
     trusted_hosts: tuple[str, ...]
     trusted_realms: tuple[str, ...]
     limits: HostLimits
+    goes_elsewhere: bool = True
 
     @classmethod
     def of(
@@ -82,6 +87,7 @@ class CableOptions:
             trusted_hosts=_hosts(options, "trusted_hosts"),
             trusted_realms=_hosts(options, "trusted_realms"),
             limits=_limits(options, limits),
+            goes_elsewhere=_flag(options, "redirects", _FOLLOW_REFUSE),
         )
 
 
@@ -97,11 +103,12 @@ def _tls(options: Mapping[str, str]) -> TlsIdentity:
     )
 
 
-def _flag(options: Mapping[str, str], name: str) -> bool:
-    text = options.get(name, "false")
-    if text not in _YES_NO:
-        raise _malformed(name, text, "write true or false")
-    return _YES_NO[text]
+def _flag(options: Mapping[str, str], name: str, words: Mapping[str, bool] = _NO_YES) -> bool:
+    """Return what a word stands for; without the option it is the first of ``words``."""
+    text = options.get(name, next(iter(words)))
+    if text not in words:
+        raise _malformed(name, text, f"write {' or '.join(words)}")
+    return words[text]
 
 
 def _proxies(text: str, environment: Mapping[str, str] | None) -> Proxies:

@@ -22,19 +22,25 @@ _FOR_WRITING: Final = frozenset({307, 308})
 _HARMLESS: Final = frozenset({"accept", "accept-encoding", "range", "user-agent"})
 
 
-def follow(start: Callable[[Request], Reply], request: Request) -> Reply:
+def follow(start: Callable[[Request], Reply], request: Request, *, elsewhere: bool = True) -> Reply:
     """Send a request and follow where its answers lead.
 
     Reading is followed everywhere, without the login as soon as the first origin is left.
     Writing is followed only within its origin, by a status that keeps the method.
 
+    Args:
+        start: Sends one request.
+        request: The first one.
+        elsewhere: Whether reading may leave the origin, for a CDN or an object store.
+
     Raises:
-        AddressRefused: The way leads from https to http, in a circle, or on and on.
+        AddressRefused: The way leads from https to http, in a circle, on and on, or elsewhere
+            although it may not.
     """
     seen = {request.url}
     while True:
         reply = start(request)
-        following = _next(request, reply)
+        following = _next(request, reply, elsewhere=elsewhere)
         if following is None:
             return reply
         reply.discard()
@@ -45,7 +51,7 @@ def follow(start: Callable[[Request], Reply], request: Request) -> Reply:
         request = following
 
 
-def _next(request: Request, reply: Reply) -> Request | None:
+def _next(request: Request, reply: Reply, *, elsewhere: bool) -> Request | None:
     """Return the request that the reply asks for, or None if it is to be taken as it is."""
     reading = request.method in _READING
     location = reply.headers.get("location")
@@ -54,6 +60,8 @@ def _next(request: Request, reply: Reply) -> Request | None:
     try:
         url = request.url.join(location)
         _check_scheme(request.url.origin, url)
+        if reading and not elsewhere:
+            _check_origin(request.url.origin, url)
     except AddressRefused:
         reply.close()
         raise
@@ -66,6 +74,13 @@ def _check_scheme(here: Origin, there: Url) -> None:
     if here.scheme == "https" and there.origin.scheme == "http":
         msg = f"{here} redirects from https to plain http, {there.origin}"
         raise AddressRefused(msg)
+
+
+def _check_origin(here: Origin, there: Url) -> None:
+    if there.origin != here:
+        msg = f"{here} redirects to {there.origin}, and its endpoint says redirects=refuse"
+        hint = "write redirects=follow, or have the registry serve its content itself"
+        raise AddressRefused(msg, hint=hint)
 
 
 def _stripped(request: Request, url: Url) -> Request:

@@ -233,7 +233,8 @@ class HttpTransport:
             patience=_patience(self._key.options.limits, call),
             repeatable=call.repeatable,
         )
-        return follow(partial(self._start, path), request)
+        elsewhere = self._key.options.goes_elsewhere
+        return follow(partial(self._start, path), request, elsewhere=elsewhere)
 
     def _start(self, path: Path, request: Request) -> Reply:
         if request.url.origin == self._key.origin:

@@ -23,6 +23,7 @@ def test_without_options_nothing_is_relaxed() -> None:
     assert options.proxies == Proxies()
     assert options.limits == HostLimits(connections=9)
     assert (options.trusted_hosts, options.trusted_realms) == ((), ())
+    assert options.goes_elsewhere
 
 
 def test_all_options_are_read() -> None:
@@ -30,7 +31,7 @@ def test_all_options_are_read() -> None:
     options = _options(
         "ca=/ca.pem&cert=/c.pem&key=/k.pem&insecure=true&proxy=http://p:3128"
         "&trusted_hosts=a.example,B.example&trusted_realms=[::1]&connections=12&large=4"
-        "&timeouts=connect:5s,first_byte:1m,patient:10m,idle:30s"
+        "&timeouts=connect:5s,first_byte:1m,patient:10m,idle:30s&redirects=refuse"
     )
     assert options.tls == TlsIdentity(ca="/ca.pem", cert="/c.pem", key="/k.pem", insecure=True)
     assert options.proxies == Proxies.all_through("http://p:3128")
@@ -40,7 +41,9 @@ def test_all_options_are_read() -> None:
     assert (limits.connections, limits.large) == (12, 4)
     assert (limits.connect_timeout, limits.first_byte_timeout) == (5, 60)
     assert (limits.patient_timeout, limits.idle_timeout) == (600, 30)
-    assert len(NAMES) == 10
+    assert not options.goes_elsewhere
+    assert _options("redirects=follow").goes_elsewhere
+    assert len(NAMES) == 11
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,7 @@ def test_all_options_are_read() -> None:
         "timeouts=read:5s",
         "timeouts=connect:fast",
         "timeouts=connect:0s",
+        "redirects=never",
     ],
 )
 def test_malformed_options_are_refused(query: str) -> None:

@@ -68,6 +68,26 @@ def test_http_may_be_lifted_and_https_not_lowered() -> None:
     assert len(upwards.asked) == 2
 
 
+@pytest.mark.parametrize(
+    "location", ["https://cdn.example/b?sig=SECRET", "https://r.example:8443/b"]
+)
+def test_another_origin_may_be_refused(location: str) -> None:
+    """With the way out, and without the signature of what it led to."""
+    web = Web(307, a=location)
+    with pytest.raises(AddressRefused, match="redirects=refuse") as caught:
+        follow(web.start, _request(), elsewhere=False)
+    assert "redirects=follow" in str(caught.value.hint)
+    assert "SECRET" not in str(caught.value)
+    assert len(web.asked) == 1
+    assert web.let_go == [False]
+
+
+def test_within_its_origin_a_redirect_is_followed_all_the_same() -> None:
+    """Only leaving is refused."""
+    web = Web(307, a="/b")
+    assert follow(web.start, _request(), elsewhere=False).status == 200
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("status", "location", "hops"),

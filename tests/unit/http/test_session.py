@@ -542,6 +542,18 @@ def test_a_redirect_elsewhere_drops_the_login_and_everything_of_ours(
     assert set(heard.headers) == {"host", "user-agent", "accept-encoding", "accept", "range"}
 
 
+def test_a_redirect_elsewhere_may_be_refused(ask: Ask, serve: Any, open_to: Any) -> None:
+    """By an option of the endpoint; the store is not spoken to."""
+    store = serve(lambda heard: Said(body=b"blob"))
+    location = f"{store.origin}/blob?X-Sig=SECRET"
+    server = serve(lambda heard: Said(status=307, headers=(("Location", location),)))
+    with pytest.raises(AddressRefused, match="redirects=refuse") as caught:
+        ask(open_to(server, "?redirects=refuse"), _get())
+    assert store.origin in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+    assert store.heard == []
+
+
 def test_a_redirect_at_home_keeps_the_login(ask: Ask, serve: Any, open_to: Any) -> None:
     """Relative locations are resolved."""
 

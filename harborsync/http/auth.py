@@ -25,6 +25,7 @@ from harborsync.http.challenges import BASIC, BEARER, Challenge, choose, parse_c
 from harborsync.http.scopes import merged, repository_of
 from harborsync.http.tokens import Token, TokenCache, TokenKey
 from harborsync.http.tokenserver import LoginRefused, TokenRequest, TokenServer, basic, check_realm
+from harborsync.secrets import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,8 @@ class Memory:
             if known is None or known.scheme != BEARER:
                 self._challenge = challenge
             elif challenge.scheme == BEARER and _server_of(challenge) != _server_of(known):
-                msg = f"the registry changed its token server from {known.realm} in mid-run"
+                realm = redact_url(known.realm)
+                msg = f"the registry changed its token server from {realm} in mid-run"
                 raise AddressRefused(msg, hint="if that is right, start again")
 
     def widen(self, scopes: tuple[str, ...], asked: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from harborsync.errors import AddressRefused, CredentialsRefused, RegistryError
 from harborsync.http.answers import Refusal, error_from
 from harborsync.http.scopes import lacking
 from harborsync.http.tokens import Token, life_of
-from harborsync.secrets import Secret
+from harborsync.secrets import MASK, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +96,7 @@ class TokenServer:
         if answer is None:
             answer = self._by_get(request)
         if answer.status != _OK:
-            raise _refused(request, answer)
+            raise _refused(request, self._without_secret(answer, request.credential))
         return self._token(request, answer)
 
     def _by_get(self, request: TokenRequest) -> Answer:
@@ -131,13 +131,23 @@ class TokenServer:
                 "client_id": credential.username,
                 "client_secret": credential.secret.reveal(),
             }
-        with self._lock:
-            secret = self._renewed.get(credential, credential.secret)
         return {
             "grant_type": "refresh_token",
             "client_id": _CLIENT,
-            "refresh_token": secret.reveal(),
+            "refresh_token": self._secret_of(credential).reveal(),
         }
+
+    def _secret_of(self, credential: Credential) -> Secret:
+        with self._lock:
+            return self._renewed.get(credential, credential.secret)
+
+    def _without_secret(self, answer: Answer, credential: Credential | None) -> Answer:
+        """Mask our secret in a refusal: some servers quote what they were sent (OCI-9.12)."""
+        secret = None if credential is None else self._secret_of(credential)
+        if not secret:
+            return answer
+        body = answer.body.replace(secret.reveal().encode(), MASK.encode())
+        return attrs.evolve(answer, body=body)
 
     def _token(self, request: TokenRequest, answer: Answer) -> Token:
         fields = _parse(answer)

@@ -21,6 +21,8 @@ from harborsync.errors import (
     ServerError,
 )
 from harborsync.http.answers import error_from
+from harborsync.http.auth import Memory
+from harborsync.http.challenges import parse_challenges
 from harborsync.http.wire import Call
 from harborsync.secrets import Secret
 from harborsync.testing.scripted import Heard, Said, ScriptedServer
@@ -590,3 +592,28 @@ def test_the_repository_is_told_to_the_source(door: Door, open_to: Any) -> None:
 
     open_to(door.server, credentials=Source()).send(_get())
     assert set(asked) == {(door.server.host, "a")}
+
+
+@pytest.mark.parametrize("kind", [Kind.BASIC, Kind.IDENTITY, Kind.CLIENT])
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_a_token_server_that_quotes_the_secret_is_not_quoted(
+    door: Door, open_to: Any, kind: Kind, status: int
+) -> None:
+    """Some say what they were sent; that must not get into an error."""
+    said = Said(status=status, body=b'{"details": "no user with hunter2 here"}')
+    door.token_answer = door.post = said
+    login = Credential(username="user", secret=Secret("hunter2"), kind=kind)
+    with pytest.raises((CredentialsRefused, RegistryError)) as caught:
+        open_to(door.server, login=login).send(_get())
+    assert "no user with *** here" in str(caught.value)
+
+
+def test_a_changed_token_server_is_named_without_its_query(clock: FakeClock) -> None:
+    """A realm is a URL from outside as any other."""
+    memory = Memory(clock)
+    first, second = parse_challenges(
+        ['Bearer realm="https://u:pw@t.example/t?sig=hunter2"', 'Bearer realm="https://o.example"']
+    )
+    memory.learn(first)
+    with pytest.raises(AddressRefused, match=r"from https://t\.example/t in mid-run"):
+        memory.learn(second)

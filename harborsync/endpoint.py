@@ -11,11 +11,11 @@
 ``registry.example[/prefix]``   the provider is found by the host's name
 ``registry://host[/prefix]``    any OCI or Docker registry, over https
 ``registry+http://host``        the same over plain http, only ever by this explicit word
-``harbor://host[/project]``     a Harbor, with its API
-``ecr://account/region``        a provider's own way of naming its registries
+``memory://NAME``               a place in this process, for tests
 ``oci:DIR``                     an OCI image layout directory
 ``docker-archive:FILE``         a ``docker save`` archive
 ``oci-archive:FILE``            an OCI layout in a tar archive
+``NAME://ADDRESS``              what the provider of that name, such as a plug-in, makes of it
 ==============================  ==========================================================
 
 Options follow as a query: ``registry://host?ca=/etc/ca.pem&connections=32``. A password in
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9-]*)(\+http)?://(.*)", re.ASCII | re.DOTALL)
 _ON_DISK: Final = re.compile(r"(oci|docker-archive|oci-archive):(?!//)(.+)", re.ASCII | re.DOTALL)
 _NAME: Final = re.compile(r"(?!https?$)[a-z][a-z0-9-]*", re.ASCII)
+
+# Options that would make an endpoint a secret.
+_LOGINS: Final = frozenset({"password", "passwd", "secret", "token"})
 
 #: The provider of an endpoint that names only a host; the gate finds the real one.
 BY_HOST: Final = "auto"
@@ -73,7 +76,7 @@ class Endpoint:
         Raises:
             InvalidValue: A part is not acceptable.
         """
-        if "@" in self.address and not self.is_path:
+        if self._holds_a_login:
             msg = f"the endpoint for {self.address.rpartition('@')[2]!r} holds a login"
             raise InvalidValue(
                 msg, hint="leave it out and name a credential source: ?credentials=NAME"
@@ -109,6 +112,11 @@ class Endpoint:
             plain_http=bool(with_scheme[2]),
             option_items=options,
         )
+
+    @property
+    def _holds_a_login(self) -> bool:
+        in_address = "@" in self.address and not self.is_path
+        return in_address or not _LOGINS.isdisjoint(self.options)
 
     @property
     def _is_writable(self) -> bool:
@@ -165,7 +173,7 @@ class Endpoint:
 
 
 _URL_WORDS: Final = {"https": "registry", "http": "registry+http"}
-_HOW: Final = "write it like registry.example/prefix, harbor://host/project or oci:DIR"
+_HOW: Final = "write it like registry.example/prefix, registry+http://host or oci:DIR"
 
 
 def _split_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:

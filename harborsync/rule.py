@@ -3,7 +3,7 @@
     >>> from harborsync import ReplicationRule
     >>> rule = ReplicationRule(
     ...     name="releases",
-    ...     source="harbor://harbor.example",
+    ...     source="harbor.example",
     ...     destinations="registry://mirror.example/copies",
     ...     where="name like 'team/**' and tag matches 'v.*'",
     ... )

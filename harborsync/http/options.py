@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,12 +15,12 @@ from harborsync.reference import check_host
 from harborsync.units import Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from harborsync.endpoint import Endpoint
     from harborsync.limits import HostLimits
 
-#: The options read here; others belong to others.
+#: The options read here; a provider may read others.
 NAMES: Final = frozenset(
     {
         "ca",
@@ -89,6 +90,25 @@ class CableOptions:
             limits=_limits(options, limits),
             goes_elsewhere=_flag(options, "redirects", _FOLLOW_REFUSE),
         )
+
+
+def check_names(endpoint: Endpoint, further: Iterable[str] = ()) -> None:
+    """Refuse options that nobody reads: they are misspelt, and would be missed in silence.
+
+    Args:
+        endpoint: Whose options.
+        further: Those that its provider reads itself.
+
+    Raises:
+        InvalidValue: There is one.
+    """
+    known = NAMES.union(further)
+    unknown = sorted(endpoint.options.keys() - known)
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        msg = f"the endpoint for {endpoint.address} has the unknown option {unknown[0]!r}"
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+        raise InvalidValue(msg, hint=hint)
 
 
 def _tls(options: Mapping[str, str]) -> TlsIdentity:

@@ -341,8 +341,10 @@ _QUIRKS: Final = Quirks(mount_tells_presence=True)
 
 
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
-    from harborsync.http.session import open_transport  # noqa: PLC0415 - loads requests
+    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
+    from harborsync.http.session import open_transport  # noqa: PLC0415
 
+    check_names(endpoint)
     origin = DOCKER_HUB_ORIGIN if endpoint.host in _HUB_NAMES else None
     transport = open_transport(endpoint, context, origin=origin)
     return DistributionRegistry(endpoint.host, transport, context, quirks=_QUIRKS)

@@ -72,6 +72,8 @@ def test_the_same_option_twice_is_refused() -> None:
         "robot:hunter2@registry.example",
         "https://robot:hunter2@registry.example/a",
         "harbor://robot:hunter2@hunter2@h",
+        "registry://h?password=hunter2",
+        "registry.example?ca=/ca.pem&token=hunter2",
     ],
 )
 def test_a_login_in_the_text_is_refused_and_not_repeated(text: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue
-from harborsync.http.options import NAMES, CableOptions
+from harborsync.http.options import NAMES, CableOptions, check_names
 from harborsync.http.proxies import Proxies
 from harborsync.http.tls import TlsIdentity
 from harborsync.limits import HostLimits
@@ -93,3 +93,22 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
     options = CableOptions.of(Endpoint.parse("r.example?proxy=env"), HostLimits())
     assert options.proxies.by_scheme[0][0] == "https"
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("insecur=true", "did you mean insecure?"),
+        ("ca=/ca.pem&zzz=1", "known are ca, cert, connections"),
+    with pytest.raises(InvalidValue, match=r"r\.example has the unknown option") as caught:
+)
+def test_an_option_that_nobody_reads_is_refused(query: str, hint: str) -> None:
+    """It is misspelt; the value is not repeated, whatever it is."""
+    with pytest.raises(InvalidValue, match="the endpoint for r.example has the unknown") as caught:
+        check_names(Endpoint.parse(f"r.example?{query}"))
+    assert str(caught.value.hint).startswith(hint)
+
+
+def test_a_provider_may_read_further_options() -> None:
+    """It names them."""
+    check_names(Endpoint.parse("r.example?ca=/ca.pem&region=x"), further=("region",))

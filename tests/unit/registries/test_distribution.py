@@ -24,12 +24,14 @@ from harborsync.errors import (
     Denied,
     DigestMismatch,
     InvalidManifest,
+    InvalidValue,
     NotFound,
     RegistryError,
     ServerError,
     Side,
     TagImmutable,
 )
+from harborsync.gate import open_registry
 from harborsync.reference import Digest, Tag
 from harborsync.registries.distribution import PROVIDER
 from harborsync.registry import Abilities, Quirks
@@ -477,3 +479,9 @@ def test_the_type_of_a_document_that_names_none_is_kept(
     wire.on("PUT", "", 201)
     registry.put_manifest("a", Manifest.parse(json.dumps(document).encode(), kind), tag=V1)
     assert wire.asked[0].call.headers["Content-Type"] == kind
+
+
+def test_a_misspelt_option_is_refused_before_anything_is_asked() -> None:
+    """Nobody copies at full speed because of a typing error."""
+    with pytest.raises(InvalidValue, match="unknown option 'conections'"):
+        open_registry("registry.example?conections=2")

@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None, *, out: TextIO | None = None) -> int
     except HarborsyncError as error:
         sys.stderr.write(f"harborsync: {error}\n")
         return _WRONG if isinstance(error, ConfigurationError) else _FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("harborsync: interrupted\n")
+        return _INTERRUPTED
     return status
 
 

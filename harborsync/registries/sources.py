@@ -48,6 +48,12 @@ class CheckedSource:
         self._opened.close()
         self._position = -1
 
+    def restart(self) -> None:
+        """Forget what was read, right or wrong; the next piece is of content opened anew."""
+        self.close()
+        self.failure = None
+        self._notes = self._notes[:1]
+
     @property
     def at_end(self) -> bool:
         """Whether all of the content has been handed out, last."""

@@ -23,6 +23,7 @@ from harborsync.errors import (
     CredentialsError,
     DigestMismatch,
     HarborsyncError,
+    IntegrityError,
     OutOfTime,
     RegistryError,
     Side,
@@ -274,6 +275,7 @@ class _Upload:
         self._session: Session | None = None
         self._reached = self._reached_before = 0
         self._pardons: dict[int | str, int] = {_UNAUTHORIZED: 1, "DIGEST_INVALID": 1}
+        self._has_reread = False
 
     def run(self, opened: Session | None) -> BlobPut:
         """Send the blob, as often as it takes."""
@@ -300,10 +302,13 @@ class _Upload:
         self._keep(session)
         try:
             self._send(session)
-        except (RegistryError, TransportError) as error:
-            if self._source.failure is not None:
-                raise self._source.failure from None
-            return self._recover(error)
+        except (RegistryError, TransportError, IntegrityError) as error:
+            failure = self._source.failure
+            if failure is None and not isinstance(error, IntegrityError):
+                return self._recover(error)
+            if not isinstance(failure, IntegrityError) or not self._rereads(failure):
+                raise failure or error from None
+            return False
         return True
 
     def _send(self, session: Session) -> None:
@@ -390,6 +395,21 @@ class _Upload:
         return error
 
     # --- after a failure -------------------------------------------------------------------
+
+    def _rereads(self, failure: IntegrityError) -> bool:
+        """Begin again, once, with content that was wrong: the way may be bad, not the source.
+
+        That the source is bad is known when it is wrong a second time (OCI-4.20).
+        """
+        if self._has_reread:
+            return False
+        self._has_reread = True
+        session, self._session = self._session, None
+        self._source.restart()
+        self._tries.again(failure, moved=0)
+        if session is not None:
+            self._uploader.abandon(self._repository, session)
+        return True
 
     def _recover(self, error: RegistryError | TransportError) -> bool:
         """Find out where things stand; tell whether the blob is there after all."""

@@ -83,7 +83,8 @@ def test_a_download_that_broke_is_not_read_again_from_its_start() -> None:
 
 def test_damage_on_the_way_down_is_left_to_who_hashes() -> None:
     """The stream itself knows lengths only; a copy of it is refused (OCI-4.30)."""
-    with _between(faults.on("GET", "/blobs/", faults.corrupt(10))) as (server, registry):
+    always = faults.on("GET", "/blobs/", faults.corrupt(10), times=None)
+    with _between(always) as (server, registry):
         server.storage.put_blob(R, LARGE.content)
 
         @contextmanager

@@ -200,3 +200,21 @@ def test_an_artifact_that_takes_too_long_fails_alone(make_way: MakeWay, end: str
     assert "run again" in failure.hint
     assert report.results[0].outcome is Outcome.FAILED
     assert 120 <= report.results[0].seconds <= 120 + 2 * 50
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.corrupt(10), faults.wrong_length(5), faults.wrong_length(-5), faults.html_page(200)],
+    ids=["damaged", "too long", "too short", "a page"],
+)
+def test_what_was_spoilt_on_the_way_once_is_read_again(
+    make_way: MakeWay, fault: faults.Fault
+) -> None:
+    """A second reading tells a bad way from a bad source (OCI-4.20)."""
+    way = make_way(source=(faults.on("GET", f"{APP}blobs/{BIG}", fault),))
+    way.seed(app=LARGE, other=SMALL)
+    assert way.run().outcomes == (("copied", 2),)
+    blob = way.destination.storage.blob("team/app", BIG)
+    assert blob is not None
+    assert BIG.matches(blob.read())
+    assert way.destination.storage.open_uploads == 0

@@ -55,6 +55,11 @@ def every_fault() -> tuple[faults.Fault, ...]:
     )
 
 
+def every_spoiling_fault() -> tuple[faults.Fault, ...]:
+    """Return the faults that spoil a blob, and are found out by its digest and size."""
+    return (faults.corrupt(10), faults.wrong_length(7), faults.wrong_length(-7))
+
+
 def seed(server: LoopbackRegistry) -> dict[tuple[str, str], Digest]:
     """Put a thousand artifacts at a source; a few layers are larger than what is sent at once."""
     digests: dict[tuple[str, str], Digest] = {}
@@ -136,7 +141,13 @@ def test_a_thousand_artifacts_arrive_through_a_storm() -> None:
     with LoopbackRegistry() as source, LoopbackRegistry() as destination:
         wanted = seed(source)
         plans = [faults.FaultPlan(SEED + end, every_fault(), rate=0.1) for end in range(2)]
-        source.faults, destination.faults = plans
+        spoiling = faults.FaultPlan(SEED, every_spoiling_fault(), rate=0.1, at_most=1)
+
+        def at_the_source(request: Request) -> faults.Fault | None:
+            is_blob = request.method == "GET" and "/blobs/" in request.path
+            return (spoiling(request) if is_blob else None) or plans[0](request)
+
+        source.faults, destination.faults = at_the_source, plans[1]
         with Reader(destination) as reader:
             report = replicate(source, destination, STUBBORN)
         assert report.outcomes == (("copied", len(wanted)),), report.summary()
@@ -148,6 +159,9 @@ def test_a_thousand_artifacts_arrive_through_a_storm() -> None:
         assert reader.seen
         happened = {repr(fault) for plan in plans for _, fault in plan.injected}
         assert len(happened) == len(every_fault())
+        assert {repr(fault) for _, fault in spoiling.injected} == {
+            repr(each) for each in every_spoiling_fault()
+        }
         assert sum(len(plan.injected) for plan in plans) > 500
 
 

@@ -210,7 +210,7 @@ def test_damaged_content_is_never_committed(
     damage: Callable[[bytes], bytes],
     kind: type[IntegrityError],
 ) -> None:
-    """It is noticed before the last block; the session is taken away (OCI-4.22, 4.30)."""
+    """It is noticed before the last block, twice; the sessions are taken away (OCI-4.20, 4.22)."""
     _accepting(wire)
     with pytest.raises(kind) as caught:
         registry.put_blob("a", _blob(content), Content(damage(content)), absent=True)
@@ -218,7 +218,23 @@ def test_damaged_content_is_never_committed(
     assert all(len(asked.body) < len(content) for asked in wire.named("PUT"))
     assert [asked.call.url for asked in wire.named("DELETE")] == [
         "https://registry.example/u/1?_state=a%2Bb"
-    ]
+    ] * 2
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+def test_content_that_was_damaged_on_its_way_is_read_again_once(
+    registry: DistributionRegistry, wire: ScriptedTransport, content: bytes
+) -> None:
+    """A bad way is told from a bad source: the second time it is right (OCI-4.20)."""
+    _accepting(wire)
+    tries = iter([content[:-1] + b"?", content])
+    put = registry.put_blob(
+        "a", _blob(content), lambda offset=0: Content(next(tries))(offset), absent=True
+    )
+    assert put.outcome is BlobOutcome.UPLOADED
+    assert put.attempts == 2
+    assert wire.named("PUT")[-1].body == content
+    assert len(wire.named("POST")) == 2
 
 
 def test_a_session_that_cannot_be_taken_away_is_left(

@@ -106,8 +106,21 @@ class Chain:
                 source.forget(host)
 
 
+class Locks:
+    """A lock for each name: fetching may take its time, and holds up only who asks the same."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_name: dict[str, threading.Lock] = {}
+
+    def of(self, name: str) -> threading.Lock:
+        """Return the lock of a name, the same each time."""
+        with self._lock:
+            return self._by_name.setdefault(name, threading.Lock())
+
+
 class Refreshing:
-    """Renews a login ahead of its end; many threads may ask, one fetches.
+    """Renews a login ahead of its end; of many threads that ask for one host, one fetches.
 
     Args:
         fetch: Gets a new credential, or None if it has none for that host; may take its time,
@@ -118,12 +131,12 @@ class Refreshing:
     def __init__(self, fetch: Callable[[str], Credential | None], clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._lock = threading.Lock()
+        self._locks = Locks()
         self._held: dict[str, Credential] = {}
 
     def get(self, host: str, repository: str = "") -> Credential | None:  # noqa: ARG002
         """Return a credential that is good for a while yet, or None."""
-        with self._lock:
+        with self._locks.of(host):
             held = self._held.get(host)
             if held is None or self._ends_soon(held):
                 self._held.pop(host, None)
@@ -134,7 +147,7 @@ class Refreshing:
 
     def forget(self, host: str) -> None:
         """Drop what is held for ``host``, because the registry refused it."""
-        with self._lock:
+        with self._locks.of(host):
             self._held.pop(host, None)
 
     def _ends_soon(self, credential: Credential) -> bool:

@@ -15,14 +15,13 @@ import binascii
 import json
 import os
 import re
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from harborsync.clock import SystemClock
-from harborsync.credentials.base import Credential, Kind
+from harborsync.credentials.base import Credential, Kind, Locks
 from harborsync.credentials.command import read_login, run_program
 from harborsync.credentials.hosts import canonical_host, canonical_key, server_name
 from harborsync.credentials.static import most_special
@@ -193,22 +192,23 @@ class _Helpers:
     def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
         self._environ = environ
         self._clock = clock
-        self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], tuple[float, Credential | None]] = {}
+        self._locks = Locks()
+        self._held: dict[str, dict[str, tuple[float, Credential | None]]] = {}
 
     def ask(self, name: str, host: str) -> Credential | None:
         """Return what the helper ``name`` knows about ``host``."""
-        with self._lock:
-            good_until, login = self._held.get((name, host), (float("-inf"), None))
+        with self._locks.of(host):
+            held = self._held.setdefault(host, {})
+            good_until, login = held.get(name, (float("-inf"), None))
             if self._clock.monotonic() >= good_until:
                 login = self._run(name, host)
-                self._held[name, host] = (self._clock.monotonic() + HELPER_KEEP, login)
+                held[name] = (self._clock.monotonic() + HELPER_KEEP, login)
             return login
 
     def forget(self, host: str) -> None:
         """Drop what any helper said about ``host``."""
-        with self._lock:
-            self._held = {key: held for key, held in self._held.items() if key[1] != host}
+        with self._locks.of(host):
+            self._held.pop(host, None)
 
     def _run(self, name: str, host: str) -> Credential | None:
         if not _HELPER_NAME.fullmatch(name):

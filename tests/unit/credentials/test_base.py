@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -191,3 +192,17 @@ def test_a_fetch_that_fails_is_tried_again_by_the_next() -> None:
     with pytest.raises(CredentialsRefused):
         source.get("a")
     assert source.get("a") is not None
+
+
+def test_a_slow_fetch_holds_up_no_other_host() -> None:
+    """Each of the two fetches ends only when both have begun."""
+    both = threading.Barrier(2, timeout=10)
+
+    def fetch(host: str) -> Credential:
+        both.wait()
+        return Credential(username=host, secret=Secret("s"))
+
+    refreshing = Refreshing(fetch, Hands())
+    with ThreadPoolExecutor(2) as threads:
+        found = threads.map(refreshing.get, ("a.example", "b.example"))
+        assert [each and each.username for each in found] == ["a.example", "b.example"]

@@ -165,12 +165,15 @@ class MemoryJournal:
 
     def remember(self, key: SessionKey, session: Secret) -> None:
         """Remember the URL of the session for ``key``, in place of an older one."""
-        self._sessions[key] = session
+        with self._lock:
+            self._sessions[key] = session
 
     def recall(self, key: SessionKey) -> Secret | None:
         """Return the URL last remembered, or None."""
-        return self._sessions.get(key)
+        with self._lock:
+            return self._sessions.get(key)
 
     def forget(self, key: SessionKey) -> None:
         """Forget the session; fine if there is none."""
-        self._sessions.pop(key, None)
+        with self._lock:
+            self._sessions.pop(key, None)

@@ -212,8 +212,9 @@ class SourceRepository:
         self.registry = registry
         self.name = name
         self._cache = cache
-        self._lock = threading.Lock()
+        self._listing = threading.Lock()
         self._digest_tags = None if tags is None else _by_subject(tags)
+        self._lock = threading.Lock()
         self._heads: dict[Tag | Digest, Descriptor | None] = {}
         self._asking: dict[Tag | Digest, threading.Lock] = {}
 
@@ -236,7 +237,7 @@ class SourceRepository:
 
     def digest_tags(self, subject: Digest) -> tuple[Tag, ...]:
         """Return the digest tags that hang on ``subject``; lists the repository's tags once."""
-        with self._lock:
+        with self._listing:
             if self._digest_tags is None:
                 listed = self.registry.list_artifacts(self.name)
                 self._digest_tags = _by_subject(a.tag for a in listed if a.tag is not None)

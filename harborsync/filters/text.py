@@ -168,7 +168,7 @@ def _refuse_character(text: str, at: int) -> NoReturn:
 
 
 _ADVICE: Final = {
-    "=": "'is', as in name is 'library/nginx'",
+    "=": "'is' before a text, '<=' or '>=' before a quantity",
     "!": "'not' before the clause",
     "&": "'and'",
     "|": "'or'",
@@ -245,6 +245,7 @@ class _Parser(Generic[_T]):
             ("word", "sign"), f"{subject.word!r} is not followed by an operator", expected
         )
         if token.text not in operators:
+            expected = _meant_operator(token.text, operators) or expected
             self._refuse(f"{subject.word!r} cannot be asked {token.text!r}", expected, at=token)
         return subject, self._read_condition(subject, token.text)
 
@@ -262,7 +263,7 @@ class _Parser(Generic[_T]):
         expected = f"a field: {_alternatives(_SUBJECTS)}"
         if token.kind == "end":
             self._refuse("the filter ends too early", expected)
-        close = difflib.get_close_matches(token.text, (*_SUBJECTS, "everything"), n=1)
+        close = difflib.get_close_matches(token.text.lower(), (*_SUBJECTS, "everything"), n=1)
         if close:
             expected = f"{close[0]!r}, perhaps"
         self._refuse(f"there is no field {token.text!r}", expected)
@@ -366,6 +367,13 @@ def _made(text: str, token: _Token, make: Callable[[str], _V], expected: str) ->
         _refuse(message, text, token.place(error.position), error.expected)
     except (InvalidValue, InvalidReference) as error:
         _refuse(error.message, text, token.start, expected)
+
+
+def _meant_operator(word: str, operators: tuple[str, ...]) -> str | None:
+    """Return what people who know other languages mean, if it is one of ours."""
+    if word.lower() == "not":
+        return "'not' before the clause"
+    return repr(word.lower()) if word.lower() in operators else None
 
 
 def _alternatives(words: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 
 from harborsync.artifact import NOT_FETCHED, Unknown
-from harborsync.errors import MissingFact
+from harborsync.errors import InvalidValue, MissingFact
 from harborsync.filters.versions import parse_version
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harborsync.filters.versions import Version
 
 _FACTS: Final = {"pushed": "pushed_at", "created": "created_at", "semver": "tag"}
+_PER: Final = ("repository", "everything")
 
 
 @attrs.frozen(kw_only=True)
@@ -43,14 +44,24 @@ class Keep:
         prereleases: Whether ``semver`` counts prereleases, too.
     """
 
-    newest: int = attrs.field(validator=attrs.validators.ge(1))
-    by: Literal["pushed", "created", "semver"] = attrs.field(
-        default="pushed", validator=attrs.validators.in_(tuple(_FACTS))
-    )
-    per: Literal["repository", "everything"] = attrs.field(
-        default="repository", validator=attrs.validators.in_(("repository", "everything"))
-    )
+    newest: int
+    by: Literal["pushed", "created", "semver"] = "pushed"
+    per: Literal["repository", "everything"] = "repository"
     prereleases: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is no number or no word known here.
+
+        Raises:
+            InvalidValue: One of them is not.
+        """
+        if not _is_count(self.newest):
+            msg = f"{self.newest!r} is no number of artifacts to keep"
+            raise InvalidValue(msg, hint="use a whole number from 1")
+        for name, value, known in (("by", self.by, _FACTS), ("per", self.per, _PER)):
+            if value not in known:
+                msg = f"{value!r} is nothing to keep the newest {name}"
+                raise InvalidValue(msg, hint=f"choose one of {', '.join(known)}")
 
     def select(
         self, artifacts: Iterable[Artifact], *, now: datetime, missing: Missing = "fail"
@@ -106,6 +117,10 @@ class Keep:
         version = parse_version(artifact.tag or "")
         is_unwanted = version is not None and version.is_prerelease and not self.prereleases
         return None if is_unwanted else version
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def _hangs_on_digest(artifact: Artifact) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact
-from harborsync.errors import MissingFact
+from harborsync.errors import InvalidValue, MissingFact
 from harborsync.filters import Keep
 from harborsync.reference import Digest, Tag
 
@@ -121,9 +121,18 @@ def test_it_says_which_fact_to_fetch(keep: Keep, needs: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"newest": 0}, {"newest": 1, "by": "size"}, {"newest": 1, "per": "tag"}], ids=str
+    ("wrong", "message"),
+    [
+        ({"newest": 0}, "0 is no number of artifacts"),
+        ({"newest": 1.5}, "1.5 is no number of artifacts"),
+        ({"newest": "2"}, "'2' is no number of artifacts"),
+        ({"newest": 1, "by": "size"}, "'size' is nothing to keep the newest by"),
+        ({"newest": 1, "per": "tag"}, "'tag' is nothing to keep the newest per"),
+    ],
+    ids=str,
 )
-def test_what_cannot_be_kept_is_refused(wrong: dict[str, Any]) -> None:
-    """The attribute at fault is named."""
-    with pytest.raises(ValueError, match=next(reversed(wrong))):
+def test_what_cannot_be_kept_is_refused(wrong: dict[str, Any], message: str) -> None:
+    """With what would be allowed."""
+    with pytest.raises(InvalidValue, match=message) as caught:
         Keep(**wrong)
+    assert caught.value.hint

@@ -54,10 +54,10 @@ def _pairs(pairs: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[
     return tuple((str(key), str(value)) for key, value in dict(pairs).items())
 
 
-def _sorted_pairs(
+def _paths(
     pairs: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(_pairs(pairs)))
+    return tuple(sorted((old.strip("/"), new.strip("/")) for old, new in _pairs(pairs)))
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ class Naming:
     flatten: int = attrs.field(default=0, kw_only=True)
     rewrites: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs, kw_only=True)
     namespaces: tuple[tuple[str, str], ...] = attrs.field(
-        default=(), converter=_sorted_pairs, kw_only=True
+        default=(), converter=_paths, kw_only=True
     )
 
     def __attrs_post_init__(self) -> None:
@@ -100,6 +100,9 @@ class Naming:
         if self.flatten < -1:
             msg = f"{self.flatten} is no flattening level"
             raise InvalidValue(msg, hint="use -1 for the last part alone, or the number to drop")
+        if any(not old for old, _ in self.namespaces):
+            msg = "an empty text is no namespace to be moved"
+            raise InvalidValue(msg, hint="to put something before every name, use namespace")
         for pattern, _ in self.rewrites:
             compile_pattern(pattern)
 
@@ -130,14 +133,14 @@ class Naming:
         """
         name, depth = destination.repository, destination.repository.count("/") + 1
         if len(name) > quirks.max_name_length:
-            found, limit = f"{len(name)} characters", f"at most {quirks.max_name_length}"
+            found, limit = f"{len(name)} characters", f"may have at most {quirks.max_name_length}"
         elif quirks.max_name_depth is not None and depth > quirks.max_name_depth:
-            found, limit = f"{depth} path parts", f"at most {quirks.max_name_depth}"
+            found, limit = f"{depth} path parts", f"may have at most {quirks.max_name_depth}"
         elif depth < quirks.min_name_depth:
-            found, limit = f"{depth} path parts", f"at least {quirks.min_name_depth}"
+            found, limit = f"{depth} path parts", f"must have at least {quirks.min_name_depth}"
         else:
             return
-        msg = f"the destination does not take {name!r}: it has {found}, and may have {limit}"
+        msg = f"the destination does not take {name!r}: it has {found}, and {limit}"
         raise InvalidReference(msg, hint="change flatten, namespace or the template of the naming")
 
     def _map_namespace(self, name: str) -> str:

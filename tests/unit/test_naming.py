@@ -41,6 +41,7 @@ def _named(naming: Naming, source: str) -> str:
         (Naming(namespaces={"a": "x"}), "ab/c", "ab/c"),
         (Naming(namespaces={"a": ""}), "a/c", "c"),
         (Naming(namespaces={"a/b": "x"}), "a/b", "x"),
+        (Naming(namespaces={"a/": "/x/y/"}), "a/c", "x/y/c"),
         (Naming(rewrites={"^team-": "", "_+": "-"}), "team-a/x__y", "a/x-y"),
         (Naming(rewrites=[(r"^(\w+)/(\w+)$", r"\2/\1")]), "a/b", "b/a"),
         (Naming("{name}-copy", namespaces={"a": "b"}, rewrites={"b": "c"}, namespace="n"), "a/x", "x-copy"),
@@ -100,6 +101,7 @@ def test_flattening_gives_what_harbor_gives(
         ({"repository": "{name"}, "has no partner"),
         ({"tag": "tag}"}, "has no partner"),
         ({"flatten": -2}, "-2 is no flattening level"),
+        ({"namespaces": {"/": "x"}}, "an empty text is no namespace"),
     ],
 )
 def test_a_naming_that_can_never_work_is_refused(options: dict[str, Any], message: str) -> None:
@@ -151,7 +153,7 @@ def test_a_naming_is_a_value() -> None:
     [
         ("a" * 11, Quirks(max_name_length=10), "11 characters, and may have at most 10"),
         ("a/b/c", Quirks(max_name_depth=2), "3 path parts, and may have at most 2"),
-        ("a", Quirks(min_name_depth=2), "1 path parts, and may have at least 2"),
+        ("a", Quirks(min_name_depth=2), "1 path parts, and must have at least 2"),
     ],
 )
 def test_a_name_the_destination_does_not_take_is_refused(

@@ -63,6 +63,10 @@ ATTESTATION_SUBJECT: Final = "vnd.docker.reference.digest"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
 
+# What kernels call amd64 and arm64; no image is for a platform of that name.
+_KERNEL_WORDS: Final = frozenset({"x86_64", "x86-64", "aarch64"})
+
+
 @attrs.frozen(kw_only=True, order=True)
 class Platform:
     """What an image runs on.
@@ -92,7 +96,8 @@ class Platform:
         """
         name, _, version = text.strip().partition(":")
         parts = name.split("/")
-        if len(parts) not in (2, 3) or not all(parts):
+        is_other = name != name.lower() or not _KERNEL_WORDS.isdisjoint(parts)
+        if len(parts) not in (2, 3) or not all(parts) or is_other:
             msg = f"{text!r} is no platform"
             raise InvalidValue(msg, hint="write it like linux/amd64 or linux/arm/v7")
         return cls(

@@ -69,9 +69,12 @@ def test_a_platform_is_written_as_it_was_read(text: str) -> None:
     assert str(Platform.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "a/b/c/d", "a//b", ":1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "linux", "linux/", "/amd64", "a/b/c/d", "a//b", ":1", "Linux/amd64", "linux/x86_64"],
+)
 def test_what_is_no_platform_is_refused(text: str) -> None:
-    """Two or three parts, none of them empty."""
+    """Two or three parts, none of them empty, in the words that images use."""
     with pytest.raises(InvalidValue, match="is no platform"):
         Platform.parse(text)
 

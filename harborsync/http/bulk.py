@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 PLAIN_BLOCK: Final = 1024 * 1024
 TLS_BLOCK: Final = 256 * 1024
 _HOSTS_KEPT: Final = 4
+# What must leave within the idle timeout: at its default an upload that is slower than a kilobyte
+# a second ends, and one that is only slow does not, however long its blocks are (OCI-4.35).
+_PIECE: Final = 64 * 1024
 
 
 @attrs.define(kw_only=True)
@@ -207,9 +210,10 @@ class SizedBlocks:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the blocks; a failure of their source is remembered."""
+        """Yield the blocks in short pieces; a failure of their source is remembered."""
         try:
-            yield from self._checked()
+            for block in self._checked():
+                yield from (block[at : at + _PIECE] for at in range(0, len(block), _PIECE))
         except BaseException as failure:
             self._failure = failure
             raise

@@ -28,6 +28,14 @@ def test_sized_blocks_have_a_length_and_no_read() -> None:
     blocks.raise_own_failure()
 
 
+def test_a_long_block_leaves_in_short_pieces() -> None:
+    """Each has the whole idle timeout to leave, so that only a stalled upload ends (OCI-4.35)."""
+    content = bytes(range(256)) * 4096
+    pieces = list(SizedBlocks(len(content), iter([content[:200_000], content[200_000:]])))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) == 64 * 1024
+
+
 @pytest.mark.parametrize("size", [2, 4, 6])
 def test_another_length_is_seen_before_it_is_sent(size: int) -> None:
     """What is too much is not given out."""

@@ -218,3 +218,25 @@ def test_what_was_spoilt_on_the_way_once_is_read_again(
     assert blob is not None
     assert BIG.matches(blob.read())
     assert way.destination.storage.open_uploads == 0
+
+
+def test_tries_come_to_an_end_whatever_fails_together(make_way: MakeWay) -> None:
+    """A source that always breaks off and a destination that takes next to nothing: few requests."""
+    big = random_image(3, layers=1, layer_bytes=8 * MIB)
+    path = f"{APP}blobs/{big.blobs[-1].descriptor.digest}"
+    way = make_way(
+        source=always("GET", path, faults.cut_response(2 * MIB)),
+        destination=(
+            *always("PUT", APP + "blobs/uploads", faults.cut_request(MIB)),
+            *always("PATCH", APP + "blobs/uploads", faults.cut_request(100)),
+        ),
+    )
+    way.seed(app=big, other=SMALL)
+    report = way.run()
+    assert report.outcomes == (("copied", 1), ("failed", 1))
+    assert way.arrived("app") is None
+    # At most as many tries in a row without progress as the policy allows, at each of both ends.
+    attempts = way.options.retry.attempts
+    downloads = [request for request in way.source.requests if request.path == path]
+    assert 0 < len(downloads) <= attempts * 4
+    assert len(way.destination.requests) <= 20 + attempts * 4

@@ -79,7 +79,7 @@ def make_plan_for(
         found = registry.resolve(source.repository, source.reference)
         if found is None:
             msg = f"{registry.name} has no {source}"
-            raise NotFound(msg, side=Side.SOURCE, hint="it is missing, or hidden from this login")
+            raise NotFound(msg, side=Side.SOURCE, hint=_why_missing(rule.source))
         artifact = Artifact(
             repository=source.repository, tag=source.tag or tag, digest=found.digest
         )
@@ -94,6 +94,12 @@ def make_plan_for(
         failures=tuple(planning.failures),
         notes=tuple(planning.notes),
     )
+
+
+def _why_missing(source: Endpoint) -> str:
+    if source.is_path:
+        return "try its whole name as it is called there, such as team/app:v1, or its @digest"
+    return "it is missing, or hidden from this login"
 
 
 def _list_destinations(

@@ -78,13 +78,16 @@ def failure_for(fault: BaseException, whom: str) -> TransportError:
     for kind, ours, words in _TABLE:
         found = next((each for each in chain if isinstance(each, kind)), None)
         if found is not None:
-            return ours(f"{whom}: {words}{_detail(found)}", hint=_HINTS.get(ours))
+            return ours(f"{whom}: {words}{_detail(found)}", hint=_hint(ours, found))
     return _DEFAULT[0](f"{whom}: {_DEFAULT[1]}{_detail(chain[-1])}")
 
 
-_HINTS: Final[dict[type[TransportError], str]] = {
-    TlsError: "if the registry has a CA of its own, name its file: ?ca=PATH"
-}
+def _hint(kind: type[TransportError], fault: BaseException) -> str | None:
+    if kind is not TlsError:
+        return None
+    if getattr(fault, "reason", None) == "WRONG_VERSION_NUMBER":  # so OpenSSL calls plain text
+        return "if the registry speaks plain http, say so: registry+http://HOST"
+    return "if the registry has a CA of its own, name its file: ?ca=PATH"
 
 
 def _detail(fault: BaseException) -> str:

@@ -128,6 +128,13 @@ def test_an_artifact_that_is_not_there_is_an_error() -> None:
         _copy("absent", "team/app", "app:v1")
 
 
+def test_a_place_on_disk_has_no_logins_that_could_hide_something(tmp_path: Path) -> None:
+    """The advice is how names on disk are written."""
+    with pytest.raises(NotFound) as caught:
+        copy(f"oci:{tmp_path}/none:v1", "memory://on-disk-there/app:v1")
+    assert "whole name" in (caught.value.hint or "")
+
+
 def test_listeners_and_clock_are_the_callers() -> None:
     """Progress can be shown for one artifact as well."""
     events: list[Event] = []

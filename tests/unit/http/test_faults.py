@@ -21,6 +21,18 @@ def _certificate() -> ssl.SSLCertVerificationError:
     return ssl.SSLCertVerificationError(1, "self-signed certificate")
 
 
+def test_a_server_that_speaks_no_tls_is_told_from_one_with_another_certificate() -> None:
+    """Each has its own way out."""
+    incoming = ssl.MemoryBIO()
+    incoming.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    client = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="r")
+    with pytest.raises(ssl.SSLError) as caught:
+        client.do_handshake()
+    plain, distrusted = failure_for(caught.value, "r"), failure_for(_certificate(), "r")
+    assert "registry+http://" in (plain.hint or "")
+    assert "?ca=" in (distrusted.hint or "")
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [

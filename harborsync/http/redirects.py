@@ -59,7 +59,7 @@ def _next(request: Request, reply: Reply, *, elsewhere: bool) -> Request | None:
         return None
     try:
         url = request.url.join(location)
-        _check_scheme(request.url.origin, url)
+        check_scheme(request.url.origin, url)
         if reading and not elsewhere:
             _check_origin(request.url.origin, url)
     except AddressRefused:
@@ -70,9 +70,14 @@ def _next(request: Request, reply: Reply, *, elsewhere: bool) -> Request | None:
     return _stripped(request, url) if reading else None
 
 
-def _check_scheme(here: Origin, there: Url) -> None:
+def check_scheme(here: Origin, there: Url) -> None:
+    """Refuse to go from https to plain http, wherever a server points (OCI-9.1).
+
+    Raises:
+        AddressRefused: That would be so.
+    """
     if here.scheme == "https" and there.origin.scheme == "http":
-        msg = f"{here} redirects from https to plain http, {there.origin}"
+        msg = f"{here} points from https to plain http, {there.origin}"
         raise AddressRefused(msg)
 
 

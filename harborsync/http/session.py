@@ -25,7 +25,7 @@ from harborsync.http.bulk import PLAIN_BLOCK, TLS_BLOCK
 from harborsync.http.exchange import Path, Reply, Request, check_headers
 from harborsync.http.hosts import HOSTS, HostKey, HostTable
 from harborsync.http.options import CableOptions
-from harborsync.http.redirects import follow
+from harborsync.http.redirects import check_scheme, follow
 from harborsync.http.retries import Retries
 from harborsync.http.tokenserver import TOKEN_CAP, TokenServer
 from harborsync.http.urls import Origin, Url, check_target
@@ -185,7 +185,9 @@ class HttpTransport:
         home = self._key.origin
         if call.url.startswith("/") and not call.url.startswith("//"):
             return Url(home, check_target(call.url))
-        return Url.parse(call.url).with_scheme_of(home)
+        url = Url.parse(call.url).with_scheme_of(home)
+        check_scheme(home, url)
+        return url
 
     def _send_once(self, call: Call, url: Url) -> Reply:
         reply = self._admitted(self._host.thin, call, url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -942,3 +942,20 @@ def _everything_said(error: BaseException) -> str:
         seen += [str(current), repr(current)]
         current = current.__cause__ or current.__context__
     return "\n".join(seen)
+
+
+def test_content_of_an_https_registry_never_goes_out_in_the_clear() -> None:
+    """A Location may lead an upload to another host, but not from https to http (OCI-9.1, 9.3)."""
+
+    def never(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        raise AssertionError
+
+    transport = open_transport(Endpoint.parse("r.example"), OpenContext(), resolve=never)
+    call = Call(method="PUT", url="http://storage.example/upload?sig=hunter2")
+    body = Body(size=1, open=lambda: nullcontext(iter((b"x",))))
+    with closing(transport):
+        with pytest.raises(AddressRefused, match="from https to plain http") as caught:
+            transport.send(call)
+        with pytest.raises(AddressRefused, match="from https to plain http"):
+            transport.upload(call, body)
+    assert "hunter2" not in str(caught.value)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harborsync.gate import open_registry
 from harborsync.reference import Tag
 from harborsync.registries.archive import open_archive
 from harborsync.registries.layout import open_layout
+from harborsync.testing import LoopbackRegistry
 from harborsync.testing.content import random_image, random_index
 
 if TYPE_CHECKING:
@@ -112,6 +114,25 @@ def test_we_read_a_docker_archive_of_skopeo(
     assert list(its.list_repositories()) == [_REPOSITORY]
     found = its.get_manifest(_REPOSITORY, Tag("v1"))
     assert found.blobs[0].digest == image.manifest.blobs[0].digest
+    _check_blobs(its, "v1")
+    its.close()
+
+
+def test_we_read_an_archive_of_crane_with_several_images(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Two names of one image make it write the config twice."""
+    image = random_image(8)
+    with LoopbackRegistry() as server:
+        source = open_registry(server.endpoint)
+        names = [f"{server.host}/team/app:v1", f"{server.host}/team/copy:v1"]
+        for repository in ("team/app", "team/copy"):
+            image.push_to(source, repository, "v1")
+        source.close()
+        command = [program("crane"), "pull", "--insecure", *names, str(tmp_path / "its.tar")]
+        subprocess.run(command, capture_output=True, check=True)
+    its = open_archive(tmp_path / "its.tar", docker=True)
+    assert sorted(its.list_repositories()) == ["team/app", "team/copy"]
     _check_blobs(its, "v1")
     its.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -504,3 +506,25 @@ def test_a_config_counts_as_a_blob_of_its_type() -> None:
     """Known types are blobs like all others."""
     graph = _read(random_image(1))
     assert graph.blobs[0].media_type == OCI_CONFIG
+
+
+def test_a_digest_tag_is_asked_for_once_however_many_want_to_know() -> None:
+    """Whoever comes while the answer is on its way waits for it."""
+    begun = threading.Semaphore(0)
+
+    class _Waiting(MemoryRegistry):
+        def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
+            for _ in range(4):
+                begun.acquire(timeout=2)
+            return super().resolve(repository, reference)
+
+    registry = _Waiting("source")
+    source = SourceRepository(registry, "team/app", ManifestCache())
+
+    def ask(_: int) -> Descriptor | None:
+        begun.release()
+        return source.head(Tag("sha256-00.sig"))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, range(4))) == [None] * 4
+    assert registry.operations.count("resolve") == 1

@@ -472,6 +472,7 @@ def test_an_unchanged_artifact_that_lost_nothing_is_skipped() -> None:
     IMAGE.push_to(run.mirror, THERE, "v1")
     skipped = _step(action=Action.SKIP, found=IMAGE.digest, reason="identical")
     assert run.attempt(skipped).outcome is Outcome.SKIPPED
+    _lose(run.mirror, IMAGE)
     left_alone = _step(action=Action.SKIP, found=OTHER.digest, reason="left alone")
     assert run.attempt(left_alone).outcome is Outcome.SKIPPED
 

@@ -951,6 +951,7 @@ def test_what_was_lost_of_signatures_comes_back_and_lacking_ones_do_not(road: _R
     payload = signed.blobs[-1].descriptor
     road.mirror.remove(THERE, payload.digest)
     road.mirror.remove(THERE, missing.digest)
+    road.mirror.remove(THERE, missing.blobs[-1].descriptor.digest)
     road.mirror.writes.clear()
     restore_graph(road.origin(), road.graph(image), road.target(), Tools())
     assert road.mirror.writes == [f"uploaded {payload.digest}"]

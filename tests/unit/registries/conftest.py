@@ -79,6 +79,7 @@ class ScriptedTransport:
         self.cut_uploads: list[int] = []
         self.answer_url: str | None = None
         self.closed = 0
+        self.before: Callable[[Call], object] = lambda _: None
         self._routes: list[tuple[str, re.Pattern[str], list[Reply]]] = []
 
     def on(self, method: str, pattern: str, *replies: Reply) -> None:
@@ -127,6 +128,7 @@ class ScriptedTransport:
 
     def _answer(self, asked: Asked) -> tuple[Answer, Any]:
         self.asked.append(asked)
+        self.before(asked.call)
         reply = self._reply(asked.call)
         if isinstance(reply, Exception):
             raise reply

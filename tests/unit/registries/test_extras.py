@@ -132,11 +132,12 @@ def test_whether_there_is_an_api_is_asked_once_however_many_want_to_know(
     registry: DistributionRegistry, wire: ScriptedTransport
 ) -> None:
     """Whoever comes while the first answer is on its way waits for it."""
-    all_here = threading.Barrier(8)
+    begun = threading.Semaphore(0)
     wire.on("GET", "/referrers/", 404)
+    wire.before = lambda _: [begun.acquire(timeout=10) for _ in range(8)]
 
     def ask(_: int) -> object:
-        all_here.wait(10)
+        begun.release()
         return _referrers(registry)
 
     with ThreadPoolExecutor(8) as threads:

@@ -173,9 +173,11 @@ class DistributionRegistry:
         return self._read_manifest(answer, repository, reference).descriptor
 
     def get_manifest(self, repository: str, reference: Tag | Digest) -> Manifest:
-        """Return a manifest, checked against its digest (OCI-3.8)."""
-        answer = self._get_manifest(repository, reference)
-        return self._read_manifest(answer, repository, reference)
+        """Return a manifest, checked against its digest (OCI-3.8); a wrong one is read again once."""
+        try:
+            return self._manifest(repository, reference)
+        except DigestMismatch:
+            return self._manifest(repository, reference)
 
     def open_blob(
         self, repository: str, blob: Descriptor, offset: int = 0
@@ -268,6 +270,10 @@ class DistributionRegistry:
         if answer.status >= _SERVER_FAILED:
             raise self._api.refused(answer, what)
         return answer if answer.status in {_OK, _NOT_FOUND} else None
+
+    def _manifest(self, repository: str, reference: Tag | Digest) -> Manifest:
+        answer = self._get_manifest(repository, reference)
+        return self._read_manifest(answer, repository, reference)
 
     def _get_manifest(self, repository: str, reference: Tag | Digest) -> Answer:
         what = f"read manifest {reference} of {repository}"

@@ -240,3 +240,10 @@ def test_tries_come_to_an_end_whatever_fails_together(make_way: MakeWay) -> None
     downloads = [request for request in way.source.requests if request.path == path]
     assert 0 < len(downloads) <= attempts * 4
     assert len(way.destination.requests) <= 20 + attempts * 4
+
+
+def test_a_manifest_that_was_damaged_once_is_read_again(make_way: MakeWay) -> None:
+    """Its digest tells; damage that stays is a failure of the source."""
+    way = make_way(source=(faults.on("GET", APP + "manifests/", faults.corrupt(10)),))
+    way.seed(app=LARGE, other=SMALL)
+    assert way.run().outcomes == (("copied", 2),)

@@ -56,7 +56,7 @@ def every_fault() -> tuple[faults.Fault, ...]:
 
 
 def every_spoiling_fault() -> tuple[faults.Fault, ...]:
-    """Return the faults that spoil a blob, and are found out by its digest and size."""
+    """Return the faults that spoil content, and are found out by its digest and size."""
     return (faults.corrupt(10), faults.wrong_length(7), faults.wrong_length(-7))
 
 
@@ -144,8 +144,9 @@ def test_a_thousand_artifacts_arrive_through_a_storm() -> None:
         spoiling = faults.FaultPlan(SEED, every_spoiling_fault(), rate=0.1, at_most=1)
 
         def at_the_source(request: Request) -> faults.Fault | None:
-            is_blob = request.method == "GET" and "/blobs/" in request.path
-            return (spoiling(request) if is_blob else None) or plans[0](request)
+            is_content = request.method == "GET" and "/v2/team/" in request.path
+            can_be_checked = is_content and "/tags/" not in request.path
+            return (spoiling(request) if can_be_checked else None) or plans[0](request)
 
         source.faults, destination.faults = at_the_source, plans[1]
         with Reader(destination) as reader:

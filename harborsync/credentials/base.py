@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import attrs
 
+from harborsync.errors import InvalidValue
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
@@ -50,6 +52,18 @@ class Credential:
     kind: Kind = Kind.BASIC
     expires_at: datetime | None = None
     origin: str = "argument"
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what cannot be sent.
+
+        Raises:
+            InvalidValue: User name or secret are no text that UTF-8 can hold.
+        """
+        try:
+            f"{self.username}{self.secret.reveal()}".encode()
+        except UnicodeEncodeError:
+            msg = f"the login from {self.origin} holds bytes that are not UTF-8"
+            raise InvalidValue(msg, hint="write it down in UTF-8") from None  # which quotes it
 
 
 class CredentialSource(Protocol):

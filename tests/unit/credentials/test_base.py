@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harborsync.credentials.base import RENEW_AHEAD, Anonymous, Chain, Credential, Kind, Refreshing
-from harborsync.errors import CredentialsRefused
+from harborsync.errors import CredentialsRefused, InvalidValue
 from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
@@ -206,3 +206,15 @@ def test_a_slow_fetch_holds_up_no_other_host() -> None:
     with ThreadPoolExecutor(2) as threads:
         found = threads.map(refreshing.get, ("a.example", "b.example"))
         assert [each and each.username for each in found] == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize(("user", "secret"), [("user\udce4", "hunter2"), ("user", "hunter2\udce4")])
+def test_a_login_that_cannot_be_sent_is_refused_without_being_quoted(
+    user: str, secret: str
+) -> None:
+    """So a variable looks whose bytes are not UTF-8."""
+    with pytest.raises(InvalidValue, match="from argument holds bytes") as caught:
+        Credential(username=user, secret=Secret(secret))
+    assert "hunter2" not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

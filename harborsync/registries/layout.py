@@ -32,6 +32,7 @@ from harborsync.errors import (
     InvalidReference,
     NotFound,
     RegistryError,
+    Side,
     SizeMismatch,
     Timeout,
     Unsupported,
@@ -148,14 +149,14 @@ class LayoutDirectory:
             Timeout: Another writer holds the lock for too long.
         """
         self._prepare()
-        with disk_errors(self.path), self._locked():
+        with disk_errors(self.path, Side.DESTINATION), self._locked():
             self._replace((), INDEX, (change(self._read(INDEX) or b""),))
 
     def add_blob(self, blob: Descriptor, blocks: Iterable[bytes]) -> None:
         """Store a blob whole or not at all; raises DigestMismatch and SizeMismatch."""
         self._prepare()
         folder = (BLOBS, blob.digest.algorithm)
-        with disk_errors(self.path):
+        with disk_errors(self.path, Side.DESTINATION):
             self._replace(folder, blob.digest.encoded, checked(blob, blocks))
 
     def close(self) -> None:
@@ -168,7 +169,7 @@ class LayoutDirectory:
         with self._preparing:
             if self._is_prepared:
                 return
-            with disk_errors(self.path):
+            with disk_errors(self.path, Side.DESTINATION):
                 self.read_index()
                 self.path.mkdir(parents=True, exist_ok=True)
                 self._check_mark()

@@ -29,7 +29,9 @@ from harborsync.errors import (
     NotFound,
     QuotaExceeded,
     ServerError,
+    Side,
     SizeMismatch,
+    on_side,
 )
 from harborsync.events import BlobOutcome
 from harborsync.reference import Digest, Tag, check_repository
@@ -171,7 +173,9 @@ class OnDiskRegistry:
         absent: bool = False,  # noqa: ARG002 - a look costs less than a write
     ) -> BlobPut:
         """Make sure that a blob is there; raises DigestMismatch and SizeMismatch."""
-        if self.has_blob(repository, blob):
+        with on_side(Side.DESTINATION):
+            is_there = self.has_blob(repository, blob)
+        if is_there:
             return BlobPut(outcome=BlobOutcome.PRESENT)
         with content() as blocks:
             self._store.add_blob(blob, blocks)
@@ -333,8 +337,13 @@ def read_home(endpoint: Endpoint) -> str | None:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about ``path`` into errors of this package."""
+def disk_errors(path: Path, side: Side | None = None) -> Iterator[None]:
+    """Turn what the operating system says about ``path`` into errors of this package.
+
+    Args:
+        path: Where that is.
+        side: On which side of a copy, if that is known: where it is written.
+    """
     try:
         yield
     except OSError as error:
@@ -342,7 +351,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         msg = f"{path}: {error.strerror or error}"
         if error.filename is not None and error.filename != str(path):
             msg = f"{path}: {error.filename}: {error.strerror}"
-        raise kind(msg) from error
+        raise kind(msg, side=side) from error
 
 
 _ERRORS: Final[tuple[tuple[frozenset[int], type[HarborsyncError]], ...]] = (

@@ -1,8 +1,8 @@
 """Keep container images and every other OCI artifact in step between registries.
 
     >>> from harborsync import Endpoint
-    >>> str(Endpoint.parse("harbor://harbor.example/team"))
-    'harbor://harbor.example/team'
+    >>> str(Endpoint.parse("registry://mirror.example/team"))
+    'registry://mirror.example/team'
 
 Importing this package loads next to nothing; each name is loaded when it is first used.
 """
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harborsync.limits import HostLimits as HostLimits
     from harborsync.naming import Naming as Naming
     from harborsync.options import Options as Options
+    from harborsync.options import Verify as Verify
     from harborsync.plan import Action as Action
     from harborsync.plan import Plan as Plan
     from harborsync.plan import Step as Step
@@ -101,6 +102,7 @@ _NAMES: Final = {
     "StepResult": "harborsync.report",
     "SystemClock": "harborsync.clock",
     "Tag": "harborsync.reference",
+    "Verify": "harborsync.options",
     "copy": "harborsync.copying",
     "open_registry": "harborsync.gate",
 }
@@ -108,5 +110,10 @@ _NAMES: Final = {
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - one list, not two to keep equal
 
 __getattr__ = lazy_names(__name__, _NAMES)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from harborsync.fanout import Sharing
@@ -49,38 +49,36 @@ class Engine:
         self._options = options
         self._lock = threading.Lock()
         self._waiting = 0
-        self._lanes: list[ThreadPoolExecutor] = []
+        self._pools: dict[str, ThreadPoolExecutor] = {}
 
     # --- threads -------------------------------------------------------------------------
 
-    @cached_property
     def _askers(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._options.requests_at_once, "harborsync-ask")
+        return self._pool("ask", self._options.requests_at_once)
 
-    @cached_property
     def _walkers(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._options.artifacts_at_once, "harborsync-walk")
+        return self._pool("walk", self._options.artifacts_at_once)
 
-    @cached_property
     def _branches(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_MOST_BRANCHES, "harborsync-branch")
+        return self._pool("branch", _MOST_BRANCHES)
 
     def _carriers(self, lane: int) -> ThreadPoolExecutor:
         """Return the carriers of a lane; destinations that share a read have one each."""
+        return self._pool(f"carry-{lane}", self._options.blobs_at_once)
+
+    def _pool(self, kind: str, size: int) -> ThreadPoolExecutor:
+        """Return the threads of a kind, made when they are first needed."""
         with self._lock:
-            while len(self._lanes) <= lane:
-                name = f"harborsync-carry-{len(self._lanes)}"
-                self._lanes.append(ThreadPoolExecutor(self._options.blobs_at_once, name))
-            return self._lanes[lane]
+            if kind not in self._pools:
+                self._pools[kind] = ThreadPoolExecutor(size, f"harborsync-{kind}")
+            return self._pools[kind]
 
     def close(self) -> None:
         """End all threads; may be called again."""
-        pools = [self.__dict__.pop(name, None) for name in ("_askers", "_walkers", "_branches")]
         with self._lock:
-            lanes, self._lanes = self._lanes, []
-        for pool in (*pools, *lanes):
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
+            pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     # --- many small things ---------------------------------------------------------------
 
@@ -89,7 +87,7 @@ class Engine:
         ahead: deque[Future[_B]] = deque()
         try:
             for item in items:
-                ahead.append(self._askers.submit(work, item))
+                ahead.append(self._askers().submit(work, item))
                 if len(ahead) > 4 * self._options.requests_at_once:
                     yield ahead.popleft().result()
             while ahead:
@@ -124,7 +122,8 @@ class Engine:
         while True:
             try:
                 futures.extend(
-                    self._walkers.submit(self._walk, job, group) for group in groups[len(futures) :]
+                    self._walkers().submit(self._walk, job, group)
+                    for group in groups[len(futures) :]
                 )
                 for future in futures:
                     while not future.done():
@@ -144,7 +143,7 @@ class Engine:
         plain = blob_source(job, job.rules[group[0][1].rule])
         sharing = Sharing(plain, len(ways), clock=job.clock)
         work = partial(self._branch, job, sharing)
-        others = [self._branches.submit(work, lane, way) for lane, way in enumerate(ways) if lane]
+        others = [self._branches().submit(work, lane, way) for lane, way in enumerate(ways) if lane]
         results = work(0, ways[0])
         for other in others:
             results |= other.result()

@@ -83,16 +83,19 @@ def _merge(
     like: Manifest | None,
 ) -> bool:
     tag = Tag(subject.tag_prefix)
-    for attempt in range(_MERGES):
+    for attempt in range(_MERGES + 1):
         held = _fallback_index(registry, repository, tag)
         missing = (
             lacking.keys() - {entry.digest for entry in held.entries} if held else lacking.keys()
         )
         if not missing:
             return attempt > 0
+        if attempt == _MERGES:
+            break
         additions = [lacking[digest] for digest in lacking if digest in missing]
         registry.put_manifest(repository, _merged(held, additions, like), tag=tag)
-    return True
+    msg = f"others keep writing over the tag {tag} in {repository}, so referrers are not listed"
+    raise VerificationError(msg, hint="run again when they are done", side=Side.DESTINATION)
 
 
 def _fallback_index(registry: Registry, repository: str, tag: Tag) -> Manifest | None:

@@ -53,7 +53,7 @@ def _options(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tupl
     return tuple(sorted(dict(value).items()))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Endpoint:
     """The address of a registry, without any secret.
 

@@ -30,7 +30,7 @@ _MOUNT_CANDIDATES: Final = 2
 _LOOK_AGAIN: Final = 1.0
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Shelf:
     """A repository of a registry, as the ledger knows it.
 

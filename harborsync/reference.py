@@ -40,7 +40,7 @@ _DIGEST_TAG: Final = re.compile(r"(sha256|sha512)-([0-9a-f]{64})(?:\.[A-Za-z0-9_
 _LONGEST_NAME: Final = 255
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, cache_hash=True)
 class Digest:
     """The name of some bytes: an algorithm and the bytes' hash in it.
 

@@ -123,9 +123,9 @@ def test_pieces_arrive(real: Any) -> None:
 
 @pytest.mark.parametrize("size", [1000, 3 * MIB])
 def test_damaged_content_is_not_stored(real: Any, size: int) -> None:
-    """Nothing is committed, and the session is taken away where the server lets us.
+    """Nothing is committed, and both tries' sessions are taken away where the server lets us.
 
-    After a body that broke off these servers do not know their own Location any more
+    The content is read twice, in case only the way was bad (OCI-4.20). After a body that broke off these servers do not know their own Location any more
     (OCI-4.16): they answer 404 or 416 then, and forget the session in their own time.
     """
     blob = random_blob(4, size=size)
@@ -135,7 +135,8 @@ def test_damaged_content_is_not_stored(real: Any, size: int) -> None:
             registry.put_blob(R, blob.descriptor, damaged.open)
         assert not registry.has_blob(R, blob.descriptor)
     deleted = [line.status for line in real.requests() if line.method == "DELETE"]
-    assert deleted in ([[204]] if size < MIB else [[204], [404], [416]])
+    assert len(deleted) == 2
+    assert set(deleted) <= ({204} if size < MIB else {204, 404, 416})
 
 
 @attrs.define

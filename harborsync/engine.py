@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sized
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from harborsync.fanout import Sharing
@@ -36,6 +38,8 @@ _MOST_BRANCHES = 64
 _LOOK_AGAIN = 1.0
 # How many steps of one artifact a walker takes at once; they share what the first one brought.
 _BATCH = 16
+# How many questions an asker takes at once of a long list.
+_MOST_QUESTIONS = 16
 
 
 class Engine:
@@ -84,14 +88,16 @@ class Engine:
 
     def ask(self, work: Callable[[_A], _B], items: Iterable[_A]) -> Iterator[_B]:
         """Yield ``work(item)`` for every item in order; several run at once, few are ahead."""
-        ahead: deque[Future[_B]] = deque()
+        at_once = self._options.requests_at_once
+        length = len(items) // (8 * at_once) if isinstance(items, Sized) else 1
+        ahead: deque[Future[list[_B]]] = deque()
         try:
-            for item in items:
-                ahead.append(self._askers().submit(work, item))
-                if len(ahead) > 4 * self._options.requests_at_once:
-                    yield ahead.popleft().result()
+            for some in _cut(items, min(max(1, length), _MOST_QUESTIONS)):
+                ahead.append(self._askers().submit(_answers, work, some))
+                if len(ahead) > 4 * at_once:
+                    yield from ahead.popleft().result()
             while ahead:
-                yield ahead.popleft().result()
+                yield from ahead.popleft().result()
         finally:
             for future in ahead:
                 future.cancel()
@@ -178,6 +184,17 @@ class Engine:
         for future in (*done, *pending):
             if not future.cancelled():
                 future.result()
+
+
+def _cut(items: Iterable[_A], length: int) -> Iterator[list[_A]]:
+    """Yield lists of at most ``length`` items; handing over many small ones costs more."""
+    left = iter(items)
+    while some := list(islice(left, length)):
+        yield some
+
+
+def _answers(work: Callable[[_A], _B], items: list[_A]) -> list[_B]:
+    return [work(item) for item in items]
 
 
 def _grouped(steps: Sequence[Step]) -> Iterator[Sequence[tuple[int, Step]]]:

@@ -118,6 +118,7 @@ def run() -> Iterator[_Run]:
 def test_answers_come_in_order_of_the_questions(run: _Run) -> None:
     """However many, and whoever is ready first."""
     assert list(run.engine.ask(lambda n: n * n, range(50))) == [n * n for n in range(50)]
+    assert list(run.engine.ask(lambda n: n + 1, range(5000))) == list(range(1, 5001))
 
 
 def test_questions_run_at_once(run: _Run) -> None:

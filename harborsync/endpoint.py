@@ -154,10 +154,6 @@ class Endpoint:
         """Tell whether a repository lies below the prefix, if there is one."""
         return self.is_path or not self.prefix or repository.startswith(f"{self.prefix}/")
 
-    def with_provider(self, provider: str) -> Self:
-        """Return the same endpoint opened by another provider."""
-        return attrs.evolve(self, provider=provider)
-
     def __str__(self) -> str:
         """Return the canonical text, which parses back to an equal value."""
         query = (

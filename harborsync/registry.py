@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harborsync.artifact import Artifact
     from harborsync.content import Descriptor, Manifest
     from harborsync.events import BlobOutcome
-    from harborsync.reference import ArtifactRef, Digest, Tag
+    from harborsync.reference import Digest, Tag
 
 
 class BlobOpener(Protocol):
@@ -294,8 +294,3 @@ class Registry(Protocol):
     def close(self) -> None:
         """Give back connections and files; may be called again."""
         ...
-
-
-def fully_named(registry: Registry, ref: ArtifactRef) -> str:
-    """Return how people would write ``ref`` in ``registry``."""
-    return f"{registry.name}/{ref}"

@@ -146,12 +146,6 @@ def test_host_and_prefix_are_parts_of_the_address() -> None:
     assert Endpoint.parse("oci:./x").is_path
 
 
-def test_the_gate_can_name_the_real_provider() -> None:
-    """All but the provider stays."""
-    endpoint = Endpoint.parse("h?a=1").with_provider("harbor")
-    assert str(endpoint) == "harbor://h?a=1"
-
-
 def test_an_endpoint_travels() -> None:
     """It can be pickled and used as a key."""
     endpoint = Endpoint.parse("registry+http://h?a=1")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import attrs
 
 from harborsync.events import BlobOutcome
-from harborsync.reference import ArtifactRef
-from harborsync.registries.memory import MemoryRegistry
-from harborsync.registry import Abilities, BlobPut, Quirks, fully_named
+from harborsync.registry import Abilities, BlobPut, Quirks
 
 
 def test_nothing_is_an_ability_unless_it_is_given() -> None:
@@ -25,10 +23,3 @@ def test_a_blob_that_was_there_cost_nothing() -> None:
     """Bytes and tries are counted from nought."""
     put = BlobPut(outcome=BlobOutcome.PRESENT)
     assert (put.bytes_sent, put.attempts) == (0, 0)
-
-
-def test_an_artifact_is_named_as_people_would_write_it() -> None:
-    """The registry's name, then the artifact's."""
-    registry = MemoryRegistry()
-    named = fully_named(registry, ArtifactRef.parse("a/b:v1"))
-    assert named == f"{registry.name}/a/b:v1"

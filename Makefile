@@ -60,5 +60,5 @@ $(BASE): pyproject.toml .ci/install.sh
 
 # The stamp saves an installation on each call; a changed pyproject.toml renews it.
 $(READY): $(BASE)
-	.ci/install.sh "$(PYTHON)" $(VENV) -e . --group test --group lint --group docs
+	.ci/install.sh "$(PYTHON)" $(VENV) -e ".[all]" --group test --group lint --group docs
 	@touch $@

@@ -77,7 +77,7 @@ other_python() {
         return 0
     fi
     title "Python $name"
-    .ci/install.sh "$1" "$ENVS/$name" -e . "${GROUPS_OF_TESTS[@]}"
+    .ci/install.sh "$1" "$ENVS/$name" -e ".[all]" "${GROUPS_OF_TESTS[@]}"
     .venv/bin/mypy -p harborsync --python-version "$name"
     quick_tests_in "$ENVS/$name/bin/python"
 }
@@ -87,7 +87,7 @@ oldest_dependencies() {
     local python
     python=$(.ci/python.sh 3.11)
     title "oldest dependencies"
-    .ci/install.sh "${python:-$MAIN}" "$ENVS/oldest" --resolution lowest-direct -e .
+    .ci/install.sh "${python:-$MAIN}" "$ENVS/oldest" --resolution lowest-direct -e ".[all]"
     # pytest and hypothesis are tools here, not subjects: their newest do.
     "$ENVS/oldest/bin/uv" pip freeze --exclude-editable >"$ENVS/oldest.txt"
     .ci/install.sh "${python:-$MAIN}" "$ENVS/oldest" "${GROUPS_OF_TESTS[@]}" -c "$ENVS/oldest.txt"
@@ -96,7 +96,7 @@ oldest_dependencies() {
 
 newest_dependencies() {
     title "newest dependencies"
-    .ci/install.sh "$MAIN" "$ENVS/newest" --upgrade -e . "${GROUPS_OF_TESTS[@]}"
+    .ci/install.sh "$MAIN" "$ENVS/newest" --upgrade -e ".[all]" "${GROUPS_OF_TESTS[@]}"
     quick_tests_in "$ENVS/newest/bin/python"
 }
 

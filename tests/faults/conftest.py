@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,8 +21,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harborsync import Report
+    from harborsync.cancel import Cancel
     from harborsync.reference import Digest
     from harborsync.testing.content import Sample
+
+
+#: The pause of a faults.drip whose pieces come as slowly for the reader as for the sender.
+DROP = 9.0
+
+
+class Drops(FakeClock):
+    """A clock whose drops fall while somebody watches, however busy the machine is.
+
+    A reader looks at the time before and after each piece. Two looks since the last drop mean
+    that he waits for the next one, so that its time is time he waited.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked = threading.Condition()
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        """Return the time, and note that somebody looked."""
+        with self._looked:
+            self._looks += 1
+            self._looked.notify_all()
+            return super().monotonic()
+
+    def sleep(self, seconds: float, cancel: Cancel | None = None) -> None:
+        """Let a drop fall once it is waited for, at the latest after a while."""
+        if seconds == DROP:
+            with self._looked:
+                self._looked.wait_for(lambda: self._looks >= 2, timeout=0.5)
+                super().sleep(seconds, cancel)
+                self._looks = 0
+            return
+        super().sleep(seconds, cancel)
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +154,7 @@ def make_way() -> Iterator[MakeWay]:
             login: bool = False,
             **more: Any,
         ) -> Way:
-            clock = FakeClock()
+            clock = Drops()
             ends = [
                 stack.enter_context(_served(cues, clock, login=login))
                 for cues in (source, destination)

@@ -42,7 +42,7 @@ SPOILT_BLOBS = {
     "an error page": (faults.html_page(502), "ServerError", "status 502"),
     "cut for ever": (faults.cut_response(100), "ConnectionLost", "broke off"),
     "gone": (faults.status(404), "NotFound", "cannot read blob"),
-    "dripping": (faults.drip(1, 10.0), "Timeout", "bytes came in"),
+    "dripping": (faults.drip(1, 9.0), "Timeout", "bytes came in"),
     "at a dead host": (faults.redirect("http://127.0.0.1:1/?sig=SECRET"), "ConnectFailed", ":1"),
     "at a forbidden one": (
         faults.redirect("http://169.254.169.254/?sig=SECRET"),

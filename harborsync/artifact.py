@@ -105,3 +105,29 @@ class Artifact:
     def __str__(self) -> str:
         """Return ``repository[:tag][@digest]``."""
         return str(self.ref)
+
+
+@attrs.frozen(kw_only=True)
+class Hints:
+    """What everything that a filter wants has in common, so that a registry may list less.
+
+    Each part that is known is true of all that is wanted; nothing is said of what is not.
+
+    Attributes:
+        tag: The one tag, or None if there may be others.
+        tag_contains: A text that every tag contains; empty if there is none.
+        pushed_after: A time after which each was pushed, or None; aware and in UTC.
+        labels: Labels that each of them has.
+    """
+
+    tag: str | None = None
+    tag_contains: str = ""
+    pushed_after: datetime | None = None
+    labels: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return self != _NO_HINTS
+
+
+_NO_HINTS: Final = Hints()

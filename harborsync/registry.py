@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from harborsync.artifact import Artifact
+    from harborsync.artifact import Artifact, Hints
     from harborsync.content import Descriptor, Manifest
     from harborsync.events import BlobOutcome
     from harborsync.reference import Digest, Tag
@@ -115,6 +115,71 @@ class DescribingRepositories(Protocol):
         ...
 
 
+class Surveying(Protocol):
+    """Can list the tags of many repositories by fewer requests than one each."""
+
+    def survey(self, repositories: Sequence[str]) -> Iterator[tuple[str, tuple[Artifact, ...]]]:
+        """Yield each repository with all its tags, each once, in no order; reads only.
+
+        What is the cheapest way is chosen here. A repository that is not there has no tags.
+        """
+        ...
+
+
+class Narrowing(Protocol):
+    """Can list only those tags of a repository that may be wanted."""
+
+    def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
+        """Yield at least every tag that fulfils the hints, perhaps others too; reads only."""
+        ...
+
+
+class Tagging(Protocol):
+    """Can give what it has a further tag without being sent the manifest again."""
+
+    def add_tag(self, repository: str, digest: Digest, tag: Tag) -> bool:
+        """Make a tag that is not there yet; False where the manifest must be sent instead.
+
+        Raises:
+            TagImmutable: A rule there forbids the tag.
+        """
+        ...
+
+
+class CopyingWithin(Protocol):
+    """Can copy between its own repositories without being sent a byte."""
+
+    def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
+        """Copy an artifact, its children and what is said about them; no tags.
+
+        Returns:
+            Whether that was done; False where the bytes must go the usual way.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """How much more something takes.
+
+    Attributes:
+        whose: What the limit is set for, as people call it: ``project team``. Repositories
+            with equal texts share one limit.
+        left: Bytes that are left.
+    """
+
+    whose: str
+    left: int
+
+
+class Quotas(Protocol):
+    """Takes no more than so many bytes."""
+
+    def room(self, repository: str) -> Room | None:
+        """Return the room that is left for a repository, or None if no limit is known."""
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Abilities:
     """What an instance of a registry can do beyond the core; None is "not this one"."""
@@ -127,6 +192,11 @@ class Abilities:
     deletes_tags: DeletingTags | None = None
     labels: Labelling | None = None
     descriptions: DescribingRepositories | None = None
+    surveys: Surveying | None = None
+    lists_narrowed: Narrowing | None = None
+    tags: Tagging | None = None
+    copies: CopyingWithin | None = None
+    room: Quotas | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -108,6 +108,23 @@ class Artifact:
 
 
 @attrs.frozen(kw_only=True)
+class Label:
+    """A label that a registry keeps; artifacts bear it by its name.
+
+    Attributes:
+        name: Its name, which is all that two registries know it by.
+        color: What it is painted in, ``#RRGGBB``; empty where that is left to the registry.
+        description: What it means, for people.
+        is_global: Whether it is the whole registry's, not that of one part such as a project.
+    """
+
+    name: str = attrs.field(validator=attrs.validators.min_len(1))
+    color: str = ""
+    description: str = ""
+    is_global: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Hints:
     """What everything that a filter wants has in common, so that a registry may list less.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from harborsync.artifact import Artifact, Hints
+    from harborsync.artifact import Artifact, Hints, Label
     from harborsync.content import Descriptor, Manifest
     from harborsync.events import BlobOutcome
     from harborsync.reference import Digest, Tag
@@ -92,26 +92,58 @@ class DeletingTags(Protocol):
 
 
 class Labelling(Protocol):
-    """Keeps labels beside artifacts."""
+    """Keeps labels beside artifacts, and tells them in its listings (:attr:`Artifact.labels`)."""
 
     def get_labels(self, repository: str, digest: Digest) -> frozenset[str]:
-        """Return the names of an artifact's labels."""
+        """Return the names of an artifact's labels, empty if it is not there; reads only.
+
+        Asked only where no listing told them.
+        """
         ...
 
-    def set_labels(self, repository: str, digest: Digest, labels: frozenset[str]) -> None:
-        """Make the artifact's labels exactly these, making labels that are lacking."""
+    def find_labels(self, repository: str, names: frozenset[str]) -> tuple[Label, ...]:
+        """Return the labels of these names that artifacts of a repository may bear; reads only.
+
+        One for each name that is known, sorted by name; of two with one name, the repository's
+        own before the global one.
+        """
+        ...
+
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        """Attach labels to an artifact and take others off; the rest of them stay.
+
+        A label is found by its name alone; one that is lacking is made as it is given, for the
+        whole registry if it is global and the login may do that, else beside the repository.
+        What is attached or off already is fine.
+
+        Raises:
+            NotFound: The artifact is not there.
+        """
         ...
 
 
 class DescribingRepositories(Protocol):
-    """Keeps a text about each repository."""
+    """Keeps a text about each repository; texts go in and come out as people write them."""
 
-    def get_description(self, repository: str) -> str:
-        """Return the text, empty if there is none."""
+    def list_descriptions(self) -> Iterator[tuple[str, str]]:
+        """Yield each repository with its text, in no more requests than its catalog takes."""
+        ...
+
+    def get_descriptions(self, repositories: frozenset[str]) -> dict[str, str]:
+        """Return the texts about repositories, in as few requests as that takes; reads only.
+
+        The text is empty where there is none; a repository that is not there is left out.
+        """
         ...
 
     def set_description(self, repository: str, text: str) -> None:
-        """Replace the text."""
+        """Replace the text.
+
+        Raises:
+            NotFound: The repository is not there.
+        """
         ...
 
 
@@ -225,6 +257,8 @@ class Quirks:
         takes_sha512: Content may be named by sha512 digests.
         resumes_uploads: A session whose request broke off goes on where it stopped.
         page_size: The most entries asked of a listing at once.
+        max_description: The longest text about a repository it keeps, in characters, or None;
+            longer ones are cut.
     """
 
     max_manifest_bytes: int = 4 * 2**20
@@ -243,6 +277,7 @@ class Quirks:
     takes_sha512: bool = True
     resumes_uploads: bool = True
     page_size: int = 1000
+    max_description: int | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.artifact import Artifact
+from harborsync.artifact import Artifact, Label
 from harborsync.clock import Clock, SystemClock
 from harborsync.errors import (
     ContentMissing,
@@ -108,6 +108,7 @@ class MemoryRegistry:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
         self._repositories: dict[str, _Repository] = {}
+        self._labels: dict[tuple[str, str], Label] = {}
         self._operations: list[str] = []
 
     @property
@@ -261,23 +262,52 @@ class MemoryRegistry:
         with self._noted("get_labels"):
             return self._peek(repository).labels.get(digest, frozenset())
 
-    def set_labels(self, repository: str, digest: Digest, labels: frozenset[str]) -> None:
-        """Make the artifact's labels exactly these; raises NotFound."""
-        with self._noted("set_labels"):
+    def find_labels(self, repository: str, names: frozenset[str]) -> tuple[Label, ...]:
+        """Return the labels of these names, the project's own before the global ones."""
+        with self._noted("find_labels"):
+            found = (self._label(repository, name) for name in sorted(names))
+            return tuple(label for label in found if label is not None)
+
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        """Attach labels, made if they are lacking, and take others off; raises NotFound."""
+        with self._noted("change_labels"):
             held = self._peek(repository)
             if digest not in held.manifests:
                 raise self._not_found(repository, digest)
-            held.labels[digest] = labels
+            for label in attach:
+                if self._label(repository, label.name) is None:
+                    self.make_label(repository, label)
+            named = {label.name for label in attach}
+            held.labels[digest] = (held.labels.get(digest, frozenset()) - detach) | named
 
-    def get_description(self, repository: str) -> str:
-        """Return the text about a repository."""
-        with self._noted("get_description"):
-            return self._peek(repository).description
+    def make_label(self, repository: str, label: Label) -> None:
+        """Define a label: everywhere if it is global, else in the repository's project.
+
+        A project is all that begins with one first component, as in Harbor.
+        """
+        with self._noted("make_label"):
+            self._labels[_project(repository, label), label.name] = label
+
+    def list_descriptions(self) -> Iterator[tuple[str, str]]:
+        """Yield each repository with its text."""
+        with self._noted("list_descriptions"):
+            texts = {name: held.description for name, held in self._repositories.items()}
+        return iter(texts.items())
+
+    def get_descriptions(self, repositories: frozenset[str]) -> dict[str, str]:
+        """Return the texts about those repositories that are there."""
+        with self._noted("get_descriptions"):
+            there = sorted(repositories & self._repositories.keys())
+            return {name: self._repositories[name].description for name in there}
 
     def set_description(self, repository: str, text: str) -> None:
-        """Replace the text about a repository."""
+        """Replace the text about a repository; raises NotFound."""
         with self._noted("set_description"):
-            self._writable(repository).description = text
+            if repository not in self._repositories:
+                raise self._no_repository(repository)
+            self._repositories[repository].description = text
 
     # --- underneath; each is called with the lock held ----------------------------------
 
@@ -294,9 +324,12 @@ class MemoryRegistry:
 
     def _writable(self, repository: str) -> _Repository:
         if repository not in self._repositories and self.abilities.creates is not None:
-            msg = f"there is no repository {repository!r} in {self.name}"
-            raise NotFound(msg, codes=["NAME_UNKNOWN"])
+            raise self._no_repository(repository)
         return self._repositories.setdefault(check_repository(repository), _Repository())
+
+    def _label(self, repository: str, name: str) -> Label | None:
+        own = self._labels.get((repository.partition("/")[0], name))
+        return own or self._labels.get(("", name))
 
     def _artifact(self, repository: str, held: _Repository, tag: Tag) -> Artifact:
         manifest = held.manifests.get(held.tags[tag])
@@ -356,8 +389,16 @@ class MemoryRegistry:
     def _not_found(self, repository: str, reference: Tag | Digest) -> NotFound:
         return NotFound(f"there is no {reference} in {self.name}/{repository}")
 
+    def _no_repository(self, repository: str) -> NotFound:
+        msg = f"there is no repository {repository!r} in {self.name}"
+        return NotFound(msg, codes=["NAME_UNKNOWN"])
+
     def _immutable(self, repository: str, tag: Tag) -> TagImmutable:
         return TagImmutable(f"the tag {tag} in {self.name}/{repository} cannot be changed")
+
+
+def _project(repository: str, label: Label) -> str:
+    return "" if label.is_global else repository.partition("/")[0]
 
 
 def _read_checked(blob: Descriptor, content: BlobOpener) -> bytes:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 import attrs
 import pytest
 
-from harborsync.artifact import NOT_FETCHED, Artifact
+from harborsync.artifact import NOT_FETCHED, Artifact, Label
 from harborsync.content import Manifest
 from harborsync.errors import (
     ConnectionLost,
@@ -443,25 +443,70 @@ class RegistryContract:
         assert _digest(store.resolve(self.repository, Tag("v2"))) == image.digest
         assert _tags(store.list_artifacts(self.repository)) == ["v2"]
 
-    def test_labels_are_exactly_those_set(self, store: Registry) -> None:
-        """The second set replaces the first."""
+    def test_labels_are_attached_and_taken_off(self, store: Registry) -> None:
+        """What is not named stays; what is so already is fine; the listing tells the same."""
         if store.abilities.labels is None:
             pytest.skip("this registry keeps no labels")
-        labels, digest = store.abilities.labels, random_image(57).digest
+        api, digest = store.abilities.labels, random_image(57).digest
         random_image(57).push_to(store, self.repository, "v1")
-        assert labels.get_labels(self.repository, digest) == frozenset()
-        for wanted in (frozenset({"a", "b"}), frozenset({"b", "c"}), frozenset[str]()):
-            labels.set_labels(self.repository, digest, wanted)
-            assert labels.get_labels(self.repository, digest) == wanted
+        assert api.get_labels(self.repository, digest) == frozenset()
+        for attach, detach, then in (("ab", "", "ab"), ("c", "a", "bc"), ("", "abc", "")):
+            labels = [Label(name=name, color="#48960C") for name in attach]
+            gone = frozenset(detach)
+            for _ in range(2):
+                api.change_labels(self.repository, digest, attach=labels, detach=gone)
+            assert api.get_labels(self.repository, digest) == frozenset(then)
+            (listed,) = store.list_artifacts(self.repository)
+            assert listed.labels in {NOT_FETCHED, frozenset(then)}
 
-    def test_a_repository_keeps_its_description(self, store: Registry) -> None:
-        """The text comes back as it was given; before that it is empty."""
+    @pytest.mark.parametrize("is_global", [False, True])
+    def test_a_label_that_is_lacking_is_made(self, store: Registry, *, is_global: bool) -> None:
+        """With its colour and what it means; one that is there keeps its own."""
+        if store.abilities.labels is None:
+            pytest.skip("this registry keeps no labels")
+        api, digest = store.abilities.labels, random_image(59).digest
+        random_image(59).push_to(store, self.repository, "v1")
+        name = f"contract \N{ROCKET} & <{is_global}>"
+        made = Label(name=name, color="#0065AB", description='"ready"', is_global=is_global)
+        assert api.find_labels(self.repository, frozenset({name, "unheard of"})) == ()
+        for label in (made, attrs.evolve(made, color="#C92100")):
+            api.change_labels(self.repository, digest, attach=[label], detach=frozenset())
+            (found,) = api.find_labels(self.repository, frozenset({name, "unheard of"}))
+            assert attrs.evolve(found, is_global=is_global) == made
+
+    def test_only_what_is_there_gets_labels(self, store: Registry) -> None:
+        """A label on nothing is refused; nothing has no labels."""
+        if store.abilities.labels is None:
+            pytest.skip("this registry keeps no labels")
+        api, labels = store.abilities.labels, [Label(name="lost")]
+        random_image(59).push_to(store, self.repository, "v1")
+        assert api.get_labels(self.repository, _ABSENT) == frozenset()
+        with pytest.raises(NotFound):
+            api.change_labels(self.repository, _ABSENT, attach=labels, detach=frozenset())
+
+    @pytest.mark.parametrize("text", ["What it is.", 'R&D <b>"it\'s"</b> &amp; \N{ROCKET}', ""])
+    def test_a_repository_keeps_its_description(self, store: Registry, text: str) -> None:
+        """The text comes back as it was given, alone and in the list; before it is empty."""
         if store.abilities.descriptions is None:
             pytest.skip("this registry keeps no descriptions")
-        random_image(58).push_to(store, self.repository, "v1")
-        assert store.abilities.descriptions.get_description(self.repository) == ""
-        store.abilities.descriptions.set_description(self.repository, "What it is.\n")
-        assert store.abilities.descriptions.get_description(self.repository) == "What it is.\n"
+        api, both = store.abilities.descriptions, {self.repository, self.other_repository}
+        for name in both:
+            random_image(58).push_to(store, name, "v1")
+        asked = frozenset({*both, f"{self.other_repository}-absent"})
+        assert api.get_descriptions(asked) == dict.fromkeys(both, "")
+        for _ in range(2):
+            api.set_description(self.repository, text)
+        assert api.get_descriptions(asked) == {self.repository: text, self.other_repository: ""}
+        assert api.get_descriptions(frozenset({self.repository})) == {self.repository: text}
+        assert (self.repository, text) in list(api.list_descriptions())
+
+    def test_what_is_not_there_has_no_description(self, store: Registry) -> None:
+        """Nor can it be given one."""
+        if store.abilities.descriptions is None:
+            pytest.skip("this registry keeps no descriptions")
+        absent = f"{self.other_repository}-absent"
+        with pytest.raises(NotFound):
+            store.abilities.descriptions.set_description(absent, "lost")
 
     def test_a_repository_is_made_once(self, store: Registry) -> None:
         """The second time it is there already."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import threading
@@ -22,9 +23,9 @@ from harborsync.registry import Abilities, BlobPut
 from harborsync.testing.contract import RegistryContract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from harborsync.artifact import Artifact
+    from harborsync.artifact import Artifact, Label
     from harborsync.content import Descriptor
     from harborsync.registry import BlobOpener
 
@@ -203,8 +204,56 @@ class DeletesByDigest(MemoryRegistry):
 class AddsLabels(MemoryRegistry):
     """Never takes a label away."""
 
-    def set_labels(self, repository: str, digest: Digest, labels: frozenset[str]) -> None:
-        super().set_labels(repository, digest, labels | self.get_labels(repository, digest))
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        super().change_labels(repository, digest, attach=attach, detach=frozenset())
+
+
+class ReplacesLabels(MemoryRegistry):
+    """Takes away what nobody spoke of."""
+
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        rest = self.get_labels(repository, digest)
+        super().change_labels(repository, digest, attach=attach, detach=detach | rest)
+
+
+class PaintsAnew(MemoryRegistry):
+    """Gives a label that is there another colour."""
+
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        super().change_labels(repository, digest, attach=attach, detach=detach)
+        for label in attach:
+            self.make_label(repository, label)
+
+
+class LabelsNothing(MemoryRegistry):
+    """Says that all went well where there is no artifact."""
+
+    def change_labels(
+        self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
+    ) -> None:
+        if self.resolve(repository, digest) is not None:
+            super().change_labels(repository, digest, attach=attach, detach=detach)
+
+
+class EscapesTexts(MemoryRegistry):
+    """Stores descriptions for browsers, and hands them out so."""
+
+    def set_description(self, repository: str, text: str) -> None:
+        super().set_description(repository, html.escape(text))
+
+
+class DescribesNothingThere(MemoryRegistry):
+    """Makes a repository by describing it."""
+
+    def set_description(self, repository: str, text: str) -> None:
+        self.ensure_repository(repository)
+        super().set_description(repository, text)
 
 
 class Describes(MemoryRegistry):
@@ -320,7 +369,12 @@ _CAUGHT_BY: dict[type[MemoryRegistry], set[str]] = {
     },
     LosesUpdates: {"many_may_write_tags_at_once"},
     DeletesByDigest: {"taking_a_tag_away_leaves_the_others"},
-    AddsLabels: {"labels_are_exactly_those_set"},
+    AddsLabels: {"labels_are_attached_and_taken_off"},
+    ReplacesLabels: {"labels_are_attached_and_taken_off"},
+    PaintsAnew: {"a_label_that_is_lacking_is_made"},
+    LabelsNothing: {"only_what_is_there_gets_labels"},
+    EscapesTexts: {"a_repository_keeps_its_description"},
+    DescribesNothingThere: {"what_is_not_there_has_no_description"},
     DescribesBackwards: {"descriptions_of_artifacts_come_in_order"},
     DescribesNothing: {"descriptions_of_artifacts_come_in_order"},
     ClosesOnce: {"closing_may_be_done_twice"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harborsync.artifact import Label
 from harborsync.content import Descriptor
 from harborsync.endpoint import Endpoint
 from harborsync.errors import (
@@ -110,7 +111,7 @@ def test_a_listing_tells_when_a_tag_was_pushed() -> None:
     registry = MemoryRegistry(clock=clock)
     image = random_image(1)
     image.push_to(registry, "a", "v1")
-    registry.set_labels("a", image.digest, frozenset({"good"}))
+    registry.change_labels("a", image.digest, attach=[Label(name="good")], detach=frozenset())
     clock.advance(60)
     image.push_to(registry, "a", "v2")
     first, second = registry.list_artifacts("a")
@@ -119,10 +120,16 @@ def test_a_listing_tells_when_a_tag_was_pushed() -> None:
     assert first.media_type == image.manifest.media_type
 
 
-def test_only_what_is_there_gets_labels() -> None:
-    """A label on nothing is refused."""
-    with pytest.raises(NotFound):
-        MemoryRegistry().set_labels("a", Digest.of(b""), frozenset({"x"}))
+def test_a_project_s_own_label_comes_before_the_global_one() -> None:
+    """Another project has the global one, and a name that nobody made has none."""
+    registry = MemoryRegistry()
+    ours = Label(name="ready", color="#48960C")
+    everybody_s = Label(name="ready", color="#0065AB", is_global=True)
+    for label in (ours, everybody_s):
+        registry.make_label("team/app", label)
+    asked = frozenset({"ready", "unheard of"})
+    assert registry.find_labels("team/tool", asked) == (ours,)
+    assert registry.find_labels("others/app", asked) == (everybody_s,)
 
 
 def test_what_is_missing_is_named() -> None:

@@ -40,11 +40,28 @@ _SPACE: Final = re.compile(r"\s+")
 _NO_SUCH_NAME: Final = re.compile(r"(?i)\b(?:not found|does not exist|un-?recogni[sz]ed request)\b")
 _IMMUTABLE: Final = re.compile(r"(?i)immutab|ImageTagAlreadyExists")
 _BUSY: Final = re.compile(r"TOOMANYREQUESTS|ThrottlingException")
-_QUOTA: Final = re.compile(r"(?i)\bquota\b|storage limit|insufficient storage")
+_QUOTA: Final = re.compile(
+    r"(?i)\bquota\b|storage limit|insufficient storage|configured upper limit"
+)
+#: What Harbor says where the status alone would mislead (HARBOR §2).
+_TELLING: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (
+        re.compile(r"(?i)read[- ]only mode"),
+        "the whole registry is read-only for now; its administrator ends that",
+    ),
+    (
+        re.compile(r"(?i)proxy (?:cache )?project"),
+        "a project that caches another registry takes no pushes: write to an ordinary one",
+    ),
+    (
+        re.compile(r"PROJECTPOLICYVIOLATION"),
+        "the project withholds what is vulnerable or unsigned: see its configuration",
+    ),
+)
 _MISSING_CODES: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _UNKNOWN_CODES: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 _MAYBE_HIDDEN: Final = "either it does not exist, or these credentials may not see it"
-_REFUSING: Final = frozenset({400, 403, 409, 413})
+_REFUSING: Final = frozenset({400, 403, 405, 409, 412, 413})
 _BY_STATUS: Final[dict[int, tuple[type[RegistryError], str | None]]] = {
     401: (Denied, _MAYBE_HIDDEN),
     403: (Denied, _MAYBE_HIDDEN),
@@ -153,18 +170,21 @@ def _kind_by_words(answer: Answer, refusal: Refusal) -> _Kind | None:
         return RateLimited, None, {"retry_after": _retry_after(answer)}
     if _misses_content(answer, refusal):
         return ContentMissing, None, {"digests": refusal.digests}
-    if status == HTTPStatus.PRECONDITION_FAILED or (
-        status in _REFUSING and _IMMUTABLE.search(said)
-    ):
+    refused_write = status == HTTPStatus.PRECONDITION_FAILED and _writes_manifest(answer)
+    if refused_write or (status in _REFUSING and _IMMUTABLE.search(said)):
         return TagImmutable, "choose another tag, or change the registry's immutability rule", {}
     if status in _REFUSING and _QUOTA.search(said):
         return QuotaExceeded, "make room in the project, or raise its quota", {}
-    return None
+    told = next((hint for words, hint in _TELLING if words.search(said)), None)
+    return (Denied, told, {}) if told and status in _REFUSING else None
 
 
 def _misses_content(answer: Answer, refusal: Refusal) -> bool:
-    of_manifest = answer.method == "PUT" and "/manifests/" in answer.url
-    return of_manifest and not _MISSING_CODES.isdisjoint(refusal.codes)
+    return _writes_manifest(answer) and not _MISSING_CODES.isdisjoint(refusal.codes)
+
+
+def _writes_manifest(answer: Answer) -> bool:
+    return answer.method == "PUT" and "/manifests/" in answer.url
 
 
 def _is_unknown(answer: Answer, refusal: Refusal) -> bool:

@@ -180,8 +180,8 @@ class Porter:
         if credential is not None and credential.kind is Kind.BEARER:
             return _shown_as_it_is(credential)
         challenge = self._memory.challenge
-        beside_the_api = not call.scopes and not url.path.startswith(_API)
-        if beside_the_api or (challenge is not None and challenge.scheme == BASIC):
+        is_basic = challenge is not None and challenge.scheme == BASIC
+        if is_basic or _is_beside_the_api(call, url):
             return _with_password(credential) or NOBODY
         if challenge is None:
             return NOBODY
@@ -197,6 +197,8 @@ class Porter:
         if not self._is_refusal(answer) or _brings_its_own(call) or url.origin != self._home:
             return None
         self._forget(shown)
+        if _is_beside_the_api(call, url):
+            return self._renewed(call, shown)
         challenge = self._challenge_of(answer, url)
         if challenge is None:
             return None
@@ -261,6 +263,14 @@ class Porter:
         self._held.clear()
         if shown.token is None and shown.credential and isinstance(self._source, Forgetful):
             self._source.forget(self._host)
+
+    def _renewed(self, call: Call, shown: Ticket) -> Ticket | None:
+        """Return the login if its source has another one by now; no token opens that door."""
+        credential = self._credential(call)
+        second = _with_password(credential)
+        if credential is not None and credential.kind is Kind.BEARER:
+            second = _shown_as_it_is(credential)
+        return None if second is None or second.header == shown.header else second
 
     def _challenge_of(self, answer: Answer, url: Url) -> Challenge | None:
         """Return how to log in: by the answer, else as the registry does in general."""
@@ -336,6 +346,11 @@ _MAYBE_HIDDEN: Final = "check user name and password; the repository may also no
 
 def _server_of(challenge: Challenge) -> tuple[str, str]:
     return challenge.realm, challenge.service
+
+
+def _is_beside_the_api(call: Call, url: Url) -> bool:
+    """Tell whether a call is for another interface of the host, such as Harbor's own."""
+    return not call.scopes and not url.path.startswith(_API)
 
 
 def _brings_its_own(call: Call) -> bool:

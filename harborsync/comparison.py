@@ -10,7 +10,6 @@ from harborsync.artifact import Artifact, Unknown
 from harborsync.errors import Side, on_side
 from harborsync.graph import Subset
 from harborsync.plan import Action, Step
-from harborsync.planning import Planning, named
 from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.rule import OnConflict, Rename, ReplicationRule
 from harborsync.state import Place
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harborsync.endpoint import Endpoint
+    from harborsync.planning import Planning
 
 _WRITING: Final = frozenset({Action.COPY, Action.SATELLITES})
 
@@ -82,7 +82,7 @@ class _Comparison:
 
     def steps(self) -> Iterator[Step]:
         """Yield what is to be done, or nothing if the destination could not be listed."""
-        name = named(self._rule, self._to, self._source)
+        name = self._planning.named(self._rule, self._to, self._source)
         if self._planning.warehouse.known_tags(self._to, name.repository) is not None:
             self._rule.naming.check(name, self._registry.quirks)
             yield self.step(name)

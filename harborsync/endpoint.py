@@ -147,12 +147,8 @@ class Endpoint:
 
     @property
     def prefix(self) -> str:
-        """The repository prefix behind the host, without slashes at its ends; often empty."""
+        """What follows the host, without slashes at its ends; mostly a prefix of repositories."""
         return self.address.partition("/")[2].strip("/")
-
-    def holds(self, repository: str) -> bool:
-        """Tell whether a repository lies below the prefix, if there is one."""
-        return self.is_path or not self.prefix or repository.startswith(f"{self.prefix}/")
 
     def __str__(self) -> str:
         """Return the canonical text, which parses back to an equal value."""

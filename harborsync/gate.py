@@ -7,8 +7,9 @@
 
 Which provider opens an endpoint is found by its name: first among the built-in ones, then
 among installed packages that offer one under the entry-point group ``harborsync.providers``.
-An endpoint that is only a host goes to the one provider that knows the host for its own, and
-to ``registry`` otherwise. Nothing of a provider is imported before it is needed.
+An endpoint that is only a host goes to the one provider that knows the host for its own: that
+of a plug-in, or of the cloud whose name the host bears (:mod:`harborsync.clouds`). All others go
+to ``registry``. Nothing of a provider is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from harborsync.clouds import recognise
 from harborsync.credentials.defaults import Named, default_credentials
 from harborsync.endpoint import BY_HOST, Endpoint
 from harborsync.errors import ConfigurationError, UnknownProvider
@@ -72,9 +74,11 @@ def open_registry(
     """
     address = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
     outside = context or OpenContext(credentials=default_credentials())
-    address, outside = _with_named_login(address, outside)
-    address, limiter = _with_bandwidth(address, outside)
-    registry = find_provider(address, plugins=plugins).open(address, outside)
+    provider = find_provider(address, plugins=plugins)
+    place = address.address if address.is_path else provider.host(address)
+    address, outside = _with_named_login(address, outside, place)
+    address, limiter = _with_bandwidth(address, outside, place)
+    registry = provider.open(address, outside)
     return registry if limiter is None else LimitedRegistry(registry, limiter, outside.cancel)
 
 
@@ -88,6 +92,15 @@ def find_provider(endpoint: Endpoint, *, plugins: Iterable[EntryPoint] | None = 
     if endpoint.provider == BY_HOST:
         return _by_host(endpoint.host, offers)
     return _by_name(endpoint.provider, offers)
+
+
+def prefix_of(endpoint: Endpoint, *, plugins: Iterable[EntryPoint] | None = None) -> str:
+    """Return what the names of all repositories below an endpoint begin with; often nothing.
+
+    Raises:
+        UnknownProvider: Nobody opens such an endpoint, or two do.
+    """
+    return find_provider(endpoint, plugins=plugins).prefix(endpoint)
 
 
 @cache
@@ -124,7 +137,13 @@ def _by_host(host: str, plugins: Iterable[EntryPoint]) -> Provider:
         msg = f"the host {host!r} is claimed by {' and by '.join(sorted(takers))}"
         names = " or ".join(sorted(f"{taker.name}://" for taker in takers.values()))
         raise UnknownProvider(msg, hint=f"write {names} before the host")
-    return next(iter(takers.values()), None) or _load(_BUILT_IN[ANY_REGISTRY])
+    return next(iter(takers.values()), None) or _of_cloud(host)
+
+
+def _of_cloud(host: str) -> Provider:
+    cloud = recognise(host)
+    name = cloud.provider if cloud is not None else ANY_REGISTRY
+    return _load(_BUILT_IN.get(name, _BUILT_IN[ANY_REGISTRY]))
 
 
 def _load(target: str) -> Provider:
@@ -160,7 +179,9 @@ def _unknown(name: str, plugins: Iterable[EntryPoint]) -> UnknownProvider:
     )
 
 
-def _with_named_login(endpoint: Endpoint, context: OpenContext) -> tuple[Endpoint, OpenContext]:
+def _with_named_login(
+    endpoint: Endpoint, context: OpenContext, place: str
+) -> tuple[Endpoint, OpenContext]:
     """Turn the option ``credentials=NAME`` into a source that knows that login only."""
     options = endpoint.options
     name = options.pop("credentials", None)
@@ -169,16 +190,17 @@ def _with_named_login(endpoint: Endpoint, context: OpenContext) -> tuple[Endpoin
     if not name or endpoint.is_path:
         msg = f"the option credentials={name!r} says nothing for {endpoint}"
         raise ConfigurationError(msg, hint="name a login, for an endpoint that has a host")
-    source = Named(context.credentials, name, host=endpoint.host)
+    source = Named(context.credentials, name, host=place)
     return attrs.evolve(endpoint, option_items=options), attrs.evolve(context, credentials=source)
 
 
-def _with_bandwidth(endpoint: Endpoint, context: OpenContext) -> tuple[Endpoint, Limiter | None]:
+def _with_bandwidth(
+    endpoint: Endpoint, context: OpenContext, place: str
+) -> tuple[Endpoint, Limiter | None]:
     """Turn the option ``bandwidth=LIMIT`` into the limiter of the host."""
     options = endpoint.options
     text = options.pop("bandwidth", None)
     if text is None:
         return endpoint, None
-    place = endpoint.address if endpoint.is_path else endpoint.host
     limiter = context.limiters.get(place, Schedule.parse(text))
     return attrs.evolve(endpoint, option_items=options), limiter

@@ -12,7 +12,6 @@ from harborsync.comparison import compare
 from harborsync.errors import NotFound, Side, on_side
 from harborsync.naming import refuse_collisions
 from harborsync.plan import Action, Plan, PlanFailure, Step, Verdict
-from harborsync.planning import Planning, named
 from harborsync.selection import EVERYWHERE, Scope, select
 from harborsync.tables import human_bytes
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
+    from harborsync.planning import Planning
     from harborsync.reference import ArtifactRef, Digest, Tag
     from harborsync.rule import ReplicationRule
 
@@ -106,7 +106,11 @@ def _list_destinations(
     planning: Planning, rule: ReplicationRule, chosen: Iterable[Artifact]
 ) -> None:
     """List each destination repository once, before single artifacts need to know."""
-    places = {(to, named(rule, to, each).repository) for each in chosen for to in rule.destinations}
+    places = {
+        (to, planning.named(rule, to, each).repository)
+        for each in chosen
+        for to in rule.destinations
+    }
 
     def read(_: ReplicationRule, place: tuple[Endpoint, str]) -> Iterable[None]:
         with on_side(Side.DESTINATION):

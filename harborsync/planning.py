@@ -96,6 +96,14 @@ class Planning:
         name = ArtifactRef(artifact.repository, artifact.tag)
         self.verdicts.append(Verdict(rule=rule.name, artifact=name, chosen=chosen, why=why))
 
+    def named(
+        self, rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact
+    ) -> ArtifactRef:
+        """Return the name at a destination, the endpoint's prefix included, without a digest."""
+        name = rule.naming.apply(ArtifactRef(source.repository, source.tag))
+        prefix = self.warehouse.prefix(to)
+        return ArtifactRef(f"{prefix}/{name.repository}" if prefix else name.repository, name.tag)
+
     def graph(self, rule: ReplicationRule, repository: str, digest: Digest) -> Graph:
         """Return everything that travels with a digest of the rule's source."""
         return self.warehouse.graph(rule.source, repository, digest, rule.choice)
@@ -104,13 +112,6 @@ class Planning:
 def failure_of(rule: ReplicationRule, what: str, error: HarborsyncError) -> PlanFailure:
     """Note what could not be planned."""
     return PlanFailure(rule=rule.name, what=what, failure=Failure.of(error.at(Side.SOURCE)))
-
-
-def named(rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact) -> ArtifactRef:
-    """Return the name at a destination, the endpoint's prefix included, without a digest."""
-    name = rule.naming.apply(ArtifactRef(source.repository, source.tag))
-    prefix = f"{to.prefix}/" if to.prefix and not to.is_path else ""
-    return ArtifactRef(prefix + name.repository, name.tag)
 
 
 def _what(item: object) -> str:

@@ -32,8 +32,17 @@ def _own_limiters(context: OpenContext) -> Limiters:
     return Limiters(context.clock)
 
 
+def _its_own_host(endpoint: Endpoint) -> str:
+    return endpoint.host
+
+
 def _never(host: str) -> bool:  # noqa: ARG001 - the signature of Provider.recognises
     return False
+
+
+def prefix_of_path(endpoint: Endpoint) -> str:
+    """Return what is behind the host: repositories are named below it."""
+    return "" if endpoint.is_path else endpoint.prefix
 
 
 @attrs.frozen(kw_only=True)
@@ -71,10 +80,16 @@ class Provider:
         name: The word before ``://`` in an endpoint.
         open: Opens an endpoint; makes no request.
         recognises: Whether a host is surely one of this kind.
+        host: The host that an endpoint is about, where its address does not begin with it: logins
+            and limits go by it.
         extra: The extra of this package that brings what it needs, or None.
+        prefix: Which part of an endpoint's address all names of repositories begin with;
+            without slashes at its ends, empty for none.
     """
 
     name: str
     open: Callable[[Endpoint, OpenContext], Registry]
     recognises: Callable[[str], bool] = _never
+    host: Callable[[Endpoint], str] = _its_own_host
     extra: str | None = None
+    prefix: Callable[[Endpoint], str] = prefix_of_path

@@ -33,7 +33,7 @@ from harborsync.engine import Engine
 from harborsync.errors import ConfigurationError
 from harborsync.events import Dispatcher, Listener, PlanReady, RunFinished, RunStarted
 from harborsync.failure import Failure
-from harborsync.gate import open_registry
+from harborsync.gate import open_registry, prefix_of
 from harborsync.http.foreign import ForeignContent
 from harborsync.limiter import Limiter
 from harborsync.options import Options
@@ -119,7 +119,11 @@ class Replicator:
         if executor is not None:
             _check_that_it_travels(executor, credentials)
         self._cancel = CurrentCancel()
-        self._registries = Registries(opener or partial(open_registry, context=self._context()))
+        self._registries = (
+            Registries(partial(open_registry, context=self._context()), prefix_of)
+            if opener is None
+            else Registries(opener)
+        )
         self._engine = Engine(self._options)
         self._last: tuple[Plan, Warehouse] | None = None
 

@@ -208,9 +208,6 @@ class ReplicationRule:
             self._refuse("has no destination")
         if len(set(self.destinations)) != len(self.destinations):
             self._refuse("names a destination twice")
-        outside = [name for name in self.repositories if not self.source.holds(name)]
-        if outside:
-            self._refuse(f"names {', '.join(outside)}, which is not below {self.source}")
         if self.platforms and self.subset is None:
             self._refuse(
                 "wants some platforms only, but does not say how to write such an index",

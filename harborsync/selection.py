@@ -84,16 +84,24 @@ def _kept(
 
 def _repositories(planning: Planning, rule: ReplicationRule, scope: Scope) -> list[str]:
     """Return the repositories to look into: named, literal in the filter, or catalogued."""
+    _check_named(planning, rule)
     literal = rule.repositories or rule.where.literal_repositories()
     names = _catalog(planning, rule) if literal is None else iter(literal)
     wanted = (
         name
         for name in names
-        if rule.source.holds(name)
+        if planning.warehouse.holds(rule.source, name)
         and (scope.repositories is None or name in scope.repositories)
         and rule.where.may_match_repository(name)
     )
     return sorted(set(wanted))
+
+
+def _check_named(planning: Planning, rule: ReplicationRule) -> None:
+    outside = [n for n in rule.repositories if not planning.warehouse.holds(rule.source, n)]
+    if outside:
+        msg = f"rule {rule.name!r} names {', '.join(outside)}, which is not below {rule.source}"
+        raise ConfigurationError(msg, hint="write the whole name, as it is in that registry")
 
 
 def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:

@@ -11,6 +11,7 @@ from harborsync.artifact import Artifact, Unknown
 from harborsync.errors import HarborsyncError
 from harborsync.graph import Choice, Graph, ManifestCache, SourceRepository, read_graph
 from harborsync.ledger import Ledger
+from harborsync.provider import prefix_of_path
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
@@ -28,10 +29,16 @@ class Registries:
 
     Args:
         opener: Opens an endpoint; makes no request.
+        prefix: Tells what the names of all repositories below an endpoint begin with.
     """
 
-    def __init__(self, opener: Callable[[Endpoint], Registry]) -> None:
+    def __init__(
+        self,
+        opener: Callable[[Endpoint], Registry],
+        prefix: Callable[[Endpoint], str] = prefix_of_path,
+    ) -> None:
         self._opener = opener
+        self.prefix = prefix
         self._lock = threading.Lock()
         self._opened: dict[Endpoint, Registry] = {}
 
@@ -106,6 +113,15 @@ class Warehouse:
     def registry(self, endpoint: Endpoint) -> Registry:
         """Return the registry at ``endpoint``."""
         return self._registries.get(endpoint)
+
+    def prefix(self, endpoint: Endpoint) -> str:
+        """Return what all repositories below ``endpoint`` begin with; often empty."""
+        return self._registries.prefix(endpoint)
+
+    def holds(self, endpoint: Endpoint, repository: str) -> bool:
+        """Tell whether a repository lies below ``endpoint``."""
+        prefix = self.prefix(endpoint)
+        return not prefix or repository.startswith(f"{prefix}/")
 
     def listing(self, endpoint: Endpoint, repository: str) -> Listing:
         """Return what a repository lists; asked once."""

@@ -150,17 +150,3 @@ def test_an_endpoint_travels() -> None:
     """It can be pickled and used as a key."""
     endpoint = Endpoint.parse("registry+http://h?a=1")
     assert {pickle.loads(pickle.dumps(endpoint)): 1}[endpoint] == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "holds"),
-    [
-        ("host.example", "a/b", True),
-        ("host.example/a", "a/b", True),
-        ("host.example/a", "ab/c", False),
-        ("oci:a/b", "c/d", True),
-    ],
-)
-def test_an_endpoint_holds_what_is_below_its_prefix(text: str, name: str, holds: bool) -> None:
-    """A path on disk has none."""
-    assert Endpoint.parse(text).holds(name) is holds

@@ -18,7 +18,7 @@ from harborsync.errors import (
     NoCredentials,
     UnknownProvider,
 )
-from harborsync.gate import GROUP, find_provider, installed_plugins, open_registry
+from harborsync.gate import GROUP, find_provider, installed_plugins, open_registry, prefix_of
 from harborsync.limited import LimitedRegistry
 from harborsync.limiter import Schedule
 from harborsync.provider import OpenContext, Provider
@@ -302,6 +302,17 @@ def test_a_place_on_disk_has_a_limit_of_its_own(tmp_path: Path) -> None:
         assert isinstance(registry, LimitedRegistry)
         assert registry._limiter is context.limiters.get(f"{tmp_path}/{name}", limit)
         registry.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [("r.example/team", "team"), ("r.example", ""), ("oci:a/b", ""), ("special://r.example/x", "")],
+)
+def test_a_provider_says_what_its_repositories_begin_with(text: str, prefix: str) -> None:
+    """What is behind the host, unless it means something else there."""
+    special = attrs.evolve(_provider("special"), prefix=lambda _: "")
+    offers = [_offer("special", special)]
+    assert prefix_of(Endpoint.parse(text), plugins=offers) == prefix
 
 
 def test_a_limit_that_cannot_be_read_is_refused() -> None:

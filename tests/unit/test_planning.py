@@ -10,7 +10,7 @@ from harborsync.artifact import Artifact
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue, ServerError, Side
 from harborsync.plan import Action, Step
-from harborsync.planning import Planning, failure_of, named
+from harborsync.planning import Planning, failure_of
 from harborsync.reference import ArtifactRef, Tag
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.rule import ReplicationRule
@@ -107,9 +107,18 @@ def test_a_name_stands_below_the_prefix_of_its_destination(to: str, expected: st
     """A place on disk has a path, not a prefix; digests are no part of a name."""
     digest = random_image(1).digest
     source = ArtifactRef.parse(f"team/app:v1@{digest}")
-    assert str(named(RULE, Endpoint.parse(to), source)) == expected
+    planning = _planning()
+    assert str(planning.named(RULE, Endpoint.parse(to), source)) == expected
     artifact = Artifact(repository="team/app", tag=Tag("v1"), digest=digest)
-    assert str(named(RULE, Endpoint.parse(to), artifact)) == expected
+    assert str(planning.named(RULE, Endpoint.parse(to), artifact)) == expected
+
+
+def test_a_provider_says_what_is_a_prefix() -> None:
+    """What follows a host may be an account or a region, which names no repository."""
+    warehouse = Warehouse(Registries(lambda _: MemoryRegistry("mirror"), lambda _: ""))
+    planning = Planning(warehouse=warehouse, state=MemoryState(), now=EPOCH, ask=map)
+    to = Endpoint.parse("cloud://account/region")
+    assert str(planning.named(RULE, to, ArtifactRef.parse("team/app:v1"))) == "team/app:v1"
 
 
 def test_a_graph_is_read_as_the_rule_chooses() -> None:

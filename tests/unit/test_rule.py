@@ -131,15 +131,3 @@ def test_rules_beside_each_other_have_names_of_their_own() -> None:
         check_rules([one, other, one])
     with pytest.raises(ConfigurationError, match="no rule"):
         check_rules([])
-
-
-def test_repositories_outside_of_the_source_are_refused() -> None:
-    """A name that is not below the endpoint's prefix would never be looked into."""
-    with pytest.raises(ConfigurationError, match=r"other/app, which is not below"):
-        ReplicationRule(
-            name="r",
-            source="registry.example/team",
-            destinations="mirror.example",
-            where="everything",
-            repositories=("team/app", "other/app"),
-        )

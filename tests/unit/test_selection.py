@@ -95,6 +95,13 @@ def test_repositories_that_are_named_need_no_catalog(fields: dict[str, Any]) -> 
     assert _selected(registry, _rule(**fields)) == ["team/web:v1"]
 
 
+def test_repositories_outside_of_the_source_are_refused() -> None:
+    """A name that is not below the endpoint's prefix would never be looked into."""
+    rule = _rule(source="source.example/team", repositories=("team/app", "other/app"))
+    with pytest.raises(ConfigurationError, match=r"other/app, which is not below"):
+        select(_planning(MemoryRegistry("source")), rule)
+
+
 def test_a_source_without_a_catalog_must_be_told_repositories() -> None:
     """The error says what to write; nothing else is tried."""
     registry = _filled(MemoryRegistry("source", without=["catalog"]), *SOME)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import threading
-from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +37,8 @@ LOCK_LASTS: Final = 2.0
 _MAX_PAGES: Final = 10_000
 _MAX_BYTES: Final = 64 * 2**20
 _REFUSED: Final = 400
+_UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
 #: Without this a project that is called 123 is taken for the one with that id (HARBOR §4).
 _BY_NAME: Final = {"Accept": "application/json", "X-Is-Resource-Name": "true"}
 _NOTHING: Final[Mapping[str, object]] = {}
@@ -120,14 +121,14 @@ class HarborApi:
     ) -> Any | None:
         """Return an object, or None if it is not there."""
         answer = self.ask("GET", path, query, what=what)
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if answer.status == _NOT_FOUND:
             return None
         return self._parsed(self._accepted(answer, what, needs), what)
 
     def has(self, path: str, query: Mapping[str, object] = _NOTHING, *, what: str) -> bool:
         """Tell whether something is there, by a HEAD."""
         answer = self.ask("HEAD", path, query, what=what)
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if answer.status == _NOT_FOUND:
             return False
         self._accepted(answer, what, "")
         return True
@@ -214,7 +215,7 @@ class HarborApi:
     def delete(self, path: str, *, what: str, needs: str = "") -> bool:
         """Take something away; tell whether it was there."""
         answer = self.ask("DELETE", path, what=what)
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if answer.status == _NOT_FOUND:
             return False
         self._accepted(answer, what, needs)
         return True
@@ -231,12 +232,12 @@ class HarborApi:
         """Return the answer to any call, whatever its status."""
         call = self._call(method, with_query(f"{BASE}{path}", query), body, what)
         answer = self._transport.send(call)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._has_worked:
+        if answer.status == _UNAUTHORIZED and self._has_worked:
             # The login was good a moment ago: somebody else's wrong password has locked it.
             self._context.clock.sleep(LOCK_LASTS, self._context.cancel)
             answer = self._transport.send(call)
         with self._lock:
-            self._has_worked = answer.status != HTTPStatus.UNAUTHORIZED
+            self._has_worked = answer.status != _UNAUTHORIZED
         return answer
 
     def refused(self, answer: Answer, what: str, needs: str = "") -> HarborsyncError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from harborsync.errors import CredentialsRefused, NoCredentials, RegistryError
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
     from harborsync.errors import HarborsyncError
     from harborsync.http.wire import Answer
 
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_FAILED: Final = 500
 _NO_LOGIN: Final = (
     "log in with docker or podman, set the environment variables, or give credentials="
 )
@@ -53,7 +55,7 @@ class Refuser:
             needs: The permission it takes, where one is known.
         """
         refusal = Refusal.of(answer)
-        if answer.status == HTTPStatus.UNAUTHORIZED and not refusal.says_no_such_name:
+        if answer.status == _UNAUTHORIZED and not refusal.says_no_such_name:
             return self._login_error(answer, what)
         error = error_from(answer, f"{what} at {self._name}")
         error.hint = _hint(answer, refusal, needs) or error.hint
@@ -83,9 +85,9 @@ class Refuser:
 def _hint(answer: Answer, refusal: Refusal, needs: str) -> str | None:
     if _is_page(answer):
         return _FIREWALL
-    if answer.status == HTTPStatus.FORBIDDEN and "FORBIDDEN" in refusal.codes and needs:
+    if answer.status == _FORBIDDEN and "FORBIDDEN" in refusal.codes and needs:
         return f"the robot or user lacks the permission {needs}"
-    if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and "UNKNOWN" in refusal.codes:
+    if answer.status == _FAILED and "UNKNOWN" in refusal.codes:
         return _HIDDEN
     return None
 

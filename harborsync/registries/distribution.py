@@ -73,6 +73,7 @@ class DistributionRegistry:
         context: Clock, policy, cancel flag, listeners and the memory for upload sessions.
         quirks: How it differs from the specification.
         abilities: Changes what it can do, given what the API offers.
+        listing: Lists a repository, where the product has a better way than ``tags/list``.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class DistributionRegistry:
         *,
         quirks: Quirks | None = None,
         abilities: Callable[[Abilities], Abilities] = _as_they_are,
+        listing: Callable[[str], Iterator[Artifact]] | None = None,
     ) -> None:
         self._api = Api(name=name, transport=transport, context=context)
         quirks = quirks or Quirks()
@@ -94,6 +96,7 @@ class DistributionRegistry:
             journal=context.journal,
         )
         self._abilities = abilities(self._offered_abilities())
+        self._listing = listing or self.list_tags
         self._lock = threading.Lock()
         self._no_head: set[str] = set()
 
@@ -142,7 +145,11 @@ class DistributionRegistry:
     # --- reading ---------------------------------------------------------------------------
 
     def list_artifacts(self, repository: str) -> Iterator[Artifact]:
-        """Yield every tag of a repository; one that is not there has none (OCI-5.5)."""
+        """Yield every tag of a repository with what the best listing tells of it."""
+        return self._listing(repository)
+
+    def list_tags(self, repository: str) -> Iterator[Artifact]:
+        """Yield every tag by ``tags/list``; a repository that is not there has none (OCI-5.5)."""
         listed = names(
             self._api,
             path(repository, "tags", "list"),

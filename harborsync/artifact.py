@@ -144,7 +144,46 @@ class Hints:
 
     def __bool__(self) -> bool:
         """Whether anything is known."""
-        return self != _NO_HINTS
+        return self != NO_HINTS
+
+    def __and__(self, other: Hints) -> Hints:
+        """Return what is known of things of which both are true."""
+        return Hints(
+            tag=other.tag if self.tag is None else self.tag,
+            tag_contains=max(self.tag_contains, other.tag_contains, key=len),
+            pushed_after=max(_known(self.pushed_after, other.pushed_after), default=None),
+            labels=self.labels | other.labels,
+        )
+
+    def __or__(self, other: Hints) -> Hints:
+        """Return what is known of things of which one or the other is true."""
+        times = _known(self.pushed_after, other.pushed_after)
+        return Hints(
+            tag=self.tag if self.tag == other.tag else None,
+            tag_contains=self._shared_fragment(other),
+            pushed_after=min(times) if len(times) == 2 else None,  # noqa: PLR2004 - both
+            labels=self.labels & other.labels,
+        )
+
+    def _shared_fragment(self, other: Hints) -> str:
+        mine, theirs = (each.tag or each.tag_contains for each in (self, other))
+        shorter, longer = sorted((mine, theirs), key=len)
+        return shorter if shorter in longer else ""
+
+    def fits(self, artifact: Artifact) -> bool:
+        """Tell whether an artifact fulfils them, as far as its facts are known."""
+        tag = "" if artifact.tag is None else str(artifact.tag)
+        if self.tag not in {None, tag} or self.tag_contains not in tag:
+            return False
+        if not isinstance(artifact.labels, Unknown) and not self.labels <= artifact.labels:
+            return False
+        if self.pushed_after is None or isinstance(artifact.pushed_at, Unknown):
+            return True
+        return artifact.pushed_at is not None and artifact.pushed_at >= self.pushed_after
 
 
-_NO_HINTS: Final = Hints()
+NO_HINTS: Final = Hints()
+
+
+def _known(*times: datetime | None) -> list[datetime]:
+    return [time for time in times if time is not None]

@@ -81,6 +81,15 @@ class Condition(ABC):
         """The only texts that meet it, or None if they cannot be listed."""
         return None
 
+    @property
+    def fragment(self) -> str:
+        """A text that whatever meets it contains; empty if none is known."""
+        return ""
+
+    def earliest(self, now: datetime) -> datetime | None:  # noqa: ARG002 - most ask for no time
+        """Return the time before which nothing meets it at ``now``, or None."""
+        return None
+
 
 @attrs.frozen
 class Like(Condition):
@@ -105,6 +114,11 @@ class Like(Condition):
     def literals(self) -> frozenset[str] | None:
         """The texts the glob matches, if they can be listed."""
         return compile_glob(self.glob).literals
+
+    @property
+    def fragment(self) -> str:
+        """The longest text in the glob that stands for itself."""
+        return compile_glob(self.glob).fragment
 
     def __str__(self) -> str:
         """Return the rest of a clause."""
@@ -217,6 +231,15 @@ class Aged(Condition):
             return NOT_FETCHED
         passed = (now - value) / timedelta(milliseconds=1)
         return COMPARISONS[self.comparison](passed, self.limit.milliseconds)
+
+    def earliest(self, now: datetime) -> datetime | None:
+        """Return the time that is the limit ago, if what is older does not meet it."""
+        if self.comparison not in {"<", "<="}:
+            return None
+        try:
+            return now - timedelta(milliseconds=self.limit.milliseconds)
+        except OverflowError:
+            return None  # longer ago than there are dates
 
     def __str__(self) -> str:
         """Return the rest of a clause."""

@@ -15,13 +15,15 @@ all of them. What cannot be decided yet says which facts it waits for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 import attrs
 
-from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Unknown
+from harborsync.artifact import NO_HINTS, NOT_FETCHED, UNAVAILABLE, Hints, Unknown
 from harborsync.errors import MissingFact
+from harborsync.filters.conditions import Has
 from harborsync.filters.text import read
 
 if TYPE_CHECKING:
@@ -105,6 +107,14 @@ class Filter(ABC):
         """Return the only repositories it can want something of, or None for "not listed"."""
         found = self.repositories(wanted=True)
         return None if found is None else frozenset(filter(self.may_match_repository, found))
+
+    def hints(self, now: datetime) -> Hints:  # noqa: ARG002 - most kinds know nothing
+        """Return what all that it can want at the time ``now`` has in common.
+
+        Sound, and no more: what does not fulfil the hints is not wanted, whatever else is known
+        of it; what fulfils them need not be wanted.
+        """
+        return NO_HINTS
 
     def warnings(self) -> tuple[str, ...]:
         """Return what in it does not mean what it seems to, one sentence each."""
@@ -202,6 +212,20 @@ class Clause(Leaf):
         """Return what the condition lists, if it is on the name."""
         is_on_name = self.fact == "repository"
         return self.condition.literals if wanted and is_on_name else None
+
+    def hints(self, now: datetime) -> Hints:
+        """Return what the condition says of tag, time of push or labels."""
+        match self.fact, self.condition:
+            case "tag", condition:
+                literals = condition.literals or frozenset()
+                tag = next(iter(literals)) if len(literals) == 1 else None
+                return Hints(tag=tag, tag_contains=condition.fragment)
+            case "pushed_at", condition:
+                return Hints(pushed_after=condition.earliest(now))
+            case "labels", Has(label):
+                return Hints(labels=frozenset({label}))
+            case _:
+                return NO_HINTS
 
     def warnings(self) -> tuple[str, ...]:
         """Return those of the condition."""
@@ -334,6 +358,10 @@ class All(_Junction):
     decisive = False
     word = "and"
 
+    def hints(self, now: datetime) -> Hints:
+        """Return what any of its parts says: all of that is true together."""
+        return reduce(Hints.__and__, (operand.hints(now) for operand in self.operands))
+
 
 @attrs.frozen
 class AnyOf(_Junction):
@@ -341,6 +369,10 @@ class AnyOf(_Junction):
 
     decisive = True
     word = "or"
+
+    def hints(self, now: datetime) -> Hints:
+        """Return what all of its parts say alike."""
+        return reduce(Hints.__or__, (operand.hints(now) for operand in self.operands))
 
 
 def _operands(part: Filter, kind: type[_Junction]) -> tuple[Filter, ...]:

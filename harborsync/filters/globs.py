@@ -65,6 +65,12 @@ class Glob:
         found = _literals(self._items)
         return None if found is None else frozenset(found)
 
+    @property
+    def fragment(self) -> str:
+        """The longest text that whatever it matches is sure to contain; empty for none."""
+        runs = "".join(_only(item) or "\0" for item in self._items).split("\0")
+        return max(runs, key=len)
+
 
 @lru_cache(maxsize=1024)
 def compile_glob(text: str) -> Glob:
@@ -149,6 +155,10 @@ def _literals_of(item: _Item) -> list[str] | None:
     if any(option is None for option in options):
         return None
     return [text for option in options if option is not None for text in option]
+
+
+def _only(item: _Item) -> str | None:
+    return item.only if isinstance(item, _Chars) else None
 
 
 # --- reading -------------------------------------------------------------------------------

@@ -202,3 +202,10 @@ def test_what_is_kept_does_not_hang_on_the_order(
     shuffled = chance.sample(artifacts, len(artifacts))
     assert set(keep.select(shuffled, now=NOW, missing="exclude")) == set(kept)
     assert keep.select(kept, now=NOW) == kept
+
+
+@given(FILTERS, ARTIFACTS)
+def test_whatever_is_wanted_fulfils_the_hints(wanted: Filter, artifact: Artifact) -> None:
+    """So a registry may leave out what does not, and nothing wanted is missed."""
+    if wanted.verdict(artifact, NOW) is not False:
+        assert wanted.hints(NOW).fits(artifact)

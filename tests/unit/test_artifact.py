@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 
-from harborsync.artifact import DIGEST_FACTS, NOT_FETCHED, UNAVAILABLE, Artifact
+from harborsync.artifact import DIGEST_FACTS, NOT_FETCHED, UNAVAILABLE, Artifact, Hints
 from harborsync.content import OCI_MANIFEST
 from harborsync.errors import InvalidReference
 from harborsync.reference import ArtifactRef, Digest, Tag
@@ -59,3 +61,57 @@ def test_a_wrong_repository_name_makes_no_artifact() -> None:
     """Names from a listing are checked like any others (OCI-1.8)."""
     with pytest.raises(InvalidReference):
         Artifact(repository="../etc", tag=None)
+
+
+# --- hints -----------------------------------------------------------------------------------
+
+EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_hints_that_say_nothing_are_false() -> None:
+    """Then there is nothing to narrow a listing by."""
+    assert not Hints()
+    assert Hints(labels=frozenset({"a"}))
+
+
+def test_of_two_hints_that_are_both_true_more_is_known() -> None:
+    """The longer text, the later time, the labels of both."""
+    one = Hints(tag_contains="v1", pushed_after=EARLY, labels=frozenset("a"))
+    other = Hints(tag="v1.0", tag_contains="1.0-rc", pushed_after=LATE, labels=frozenset("b"))
+    both = Hints(tag="v1.0", tag_contains="1.0-rc", pushed_after=LATE, labels=frozenset({"a", "b"}))
+    assert one & other == other & one == both
+    assert one & Hints() == one
+
+
+def test_of_two_hints_one_of_which_is_true_less_is_known() -> None:
+    """What both say: a text within the other, the earlier time, the labels of both."""
+    one = Hints(tag="v1.0", pushed_after=EARLY, labels=frozenset({"a", "b"}))
+    other = Hints(tag_contains="1.", pushed_after=LATE, labels=frozenset("b"))
+    either = Hints(tag_contains="1.", pushed_after=EARLY, labels=frozenset("b"))
+    assert one | other == other | one == either
+    assert one | Hints() == Hints()
+    assert one | one == attrs.evolve(one, tag_contains="v1.0")
+
+
+@pytest.mark.parametrize(
+    ("hints", "fits"),
+    [
+        (Hints(tag="v1"), True),
+        (Hints(tag="v"), False),
+        (Hints(tag_contains="1"), True),
+        (Hints(tag_contains="2"), False),
+        (Hints(labels=frozenset("a")), True),
+        (Hints(labels=frozenset("c")), False),
+        (Hints(pushed_after=EARLY), True),
+        (Hints(pushed_after=LATE + timedelta(seconds=1)), False),
+    ],
+)
+def test_an_artifact_fulfils_hints_or_does_not(hints: Hints, fits: bool) -> None:
+    """By what is known of it; what is not known speaks against nothing."""
+    bare = Artifact(repository="team/app", tag=Tag("v1"))
+    known = attrs.evolve(bare, pushed_at=LATE, labels=frozenset({"a", "b"}))
+    assert hints.fits(known) is fits
+    if hints.tag is None and not hints.tag_contains:
+        assert hints.fits(bare)
+    assert not Hints(tag="v1").fits(attrs.evolve(bare, tag=None))
+    assert not Hints(pushed_after=EARLY).fits(attrs.evolve(bare, pushed_at=None))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact
+from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Hints
 from harborsync.content import Platform
 from harborsync.errors import ConfigurationError, MissingFact, PatternTimeout
 from harborsync.filters import (
@@ -315,3 +315,30 @@ def test_warnings_are_gathered_from_all_parts() -> None:
     assert len(wanted.warnings()) == 2
     assert "'abc**'" in wanted.warnings()[0]
     assert EVERYTHING.warnings() == ()
+
+
+# --- hints ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hints"),
+    [
+        ("tag is 'v1'", Hints(tag="v1")),
+        ("tag in ('v1', 'v2')", Hints()),
+        ("tag like 'v1.*-rc'", Hints(tag_contains="v1.")),
+        ("age < 30d", Hints(pushed_after=NOW - timedelta(days=30))),
+        ("age <= 30d", Hints(pushed_after=NOW - timedelta(days=30))),
+        ("age > 30d", Hints()),
+        ("age < 9999999d", Hints()),
+        ("image_age < 30d", Hints()),
+        ("label has 'a'", Hints(labels=frozenset("a"))),
+        ("annotation has 'a'", Hints()),
+        ("not label has 'a'", Hints()),
+        ("label has 'a' and label has 'b'", Hints(labels=frozenset("ab"))),
+        ("label has 'a' or label has 'b'", Hints()),
+        ("everything", Hints()),
+    ],
+)
+def test_a_filter_hints_at_what_it_may_want(wanted: str, hints: Hints) -> None:
+    """So that a registry need not list what it cannot."""
+    assert Filter.parse(wanted).hints(NOW) == hints

@@ -136,3 +136,19 @@ def test_transitions_are_forgotten_before_they_are_too_many() -> None:
     assert compiled.matches(text + "x")
     assert not compiled.matches(text)
     assert len(compiled._machine._transitions) <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("glob", "fragment"),
+    [
+        ("v1.*", "v1."),
+        ("*-rc.?-final", "-final"),
+        ("{a,b}*", ""),
+        ("**", ""),
+        (r"\*x[ab]yz", "*x"),
+        ("[v]1?", "v1"),
+    ],
+)
+def test_a_glob_knows_a_text_that_all_it_matches_contain(glob: str, fragment: str) -> None:
+    """The longest; the first of equally long ones."""
+    assert Glob(glob).fragment == fragment

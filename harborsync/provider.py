@@ -19,7 +19,7 @@ from harborsync.events import SILENT, Dispatcher
 from harborsync.limiter import Limiters
 from harborsync.limits import HostLimits
 from harborsync.retry import RetryPolicy
-from harborsync.state import MemoryJournal, SessionJournal
+from harborsync.state import MemoryJournal, MemoryState, SessionJournal, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,7 @@ class OpenContext:
         cancel: Stops waits and transfers.
         emit: Is told about retries.
         journal: Remembers upload sessions that broke off.
+        state: Remembers facts between runs.
         rng: Randomness, for jitter.
     """
 
@@ -69,6 +70,7 @@ class OpenContext:
     cancel: Cancel = attrs.field(factory=Cancel)
     emit: Dispatcher = SILENT
     journal: SessionJournal = attrs.field(factory=MemoryJournal)
+    state: State = attrs.field(factory=MemoryState)
     rng: random.Random = attrs.field(factory=random.SystemRandom, repr=False)
 
 

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.secrets import Secret
 
-#: How long before its end a credential is renewed, at the latest.
+#: How long before its end a credential is renewed, at the most; a short-lived one by a tenth of
+#: its life, and never less than a request may take.
 RENEW_AHEAD: Final = timedelta(minutes=5)
+RENEW_AHEAD_AT_LEAST: Final = timedelta(seconds=60)
 
 
 class Kind(StrEnum):
@@ -100,14 +102,18 @@ class Anonymous:
 
 
 class Chain:
-    """Asks sources in order; the first that answers is right."""
+    """Asks sources in order; the first that answers is right.
+
+    Attributes:
+        sources: The sources, in order.
+    """
 
     def __init__(self, sources: Iterable[CredentialSource]) -> None:
-        self._sources = tuple(sources)
+        self.sources = tuple(sources)
 
     def get(self, host: str, repository: str = "") -> Credential | None:
         """Return the first answer, or None if nobody has one."""
-        for source in self._sources:
+        for source in self.sources:
             found = source.get(host, repository)
             if found is not None:
                 return found
@@ -115,7 +121,7 @@ class Chain:
 
     def forget(self, host: str) -> None:
         """Let every source that keeps answers drop the one for ``host``."""
-        for source in self._sources:
+        for source in self.sources:
             if isinstance(source, Forgetful):
                 source.forget(host)
 
@@ -146,17 +152,17 @@ class Refreshing:
         self._fetch = fetch
         self._clock = clock
         self._locks = Locks()
-        self._held: dict[str, Credential] = {}
+        self._held: dict[str, tuple[Credential, datetime | None]] = {}
 
     def get(self, host: str, repository: str = "") -> Credential | None:  # noqa: ARG002
         """Return a credential that is good for a while yet, or None."""
         with self._locks.of(host):
-            held = self._held.get(host)
-            if held is None or self._ends_soon(held):
+            held, renew_at = self._held.get(host, (None, None))
+            if held is None or (renew_at is not None and self._clock.now() >= renew_at):
                 self._held.pop(host, None)
                 held = self._fetch(host)
                 if held is not None:
-                    self._held[host] = held
+                    self._held[host] = held, self._renewal_of(held)
             return held
 
     def forget(self, host: str) -> None:
@@ -164,6 +170,10 @@ class Refreshing:
         with self._locks.of(host):
             self._held.pop(host, None)
 
-    def _ends_soon(self, credential: Credential) -> bool:
-        end = credential.expires_at
-        return end is not None and self._clock.now() >= end - RENEW_AHEAD
+    def _renewal_of(self, fresh: Credential) -> datetime | None:
+        """Return when a credential that has just come is to be renewed, or None for never."""
+        end = fresh.expires_at
+        if end is None:
+            return None
+        life = end - self._clock.now()
+        return end - max(RENEW_AHEAD_AT_LEAST, min(RENEW_AHEAD, life / 10))

@@ -129,6 +129,30 @@ def test_a_login_is_renewed_ahead_of_its_end(left: timedelta, fetches: int) -> N
     assert len(asked) == fetches
 
 
+@pytest.mark.parametrize(
+    ("life", "margin"),
+    [(12 * 3600, 300), (3600, 300), (1200, 120), (600, 60), (180, 60)],
+)
+def test_a_short_life_is_renewed_by_a_tenth_of_it_but_a_minute_ahead(
+    life: int, margin: int
+) -> None:
+    """A login of ten minutes is not fetched anew for half its life, nor in its last second."""
+    clock, asked = Hands(), []
+
+    def fetch(host: str) -> Credential:
+        asked.append(host)
+        return login(ends=timedelta(seconds=life))
+
+    source = Refreshing(fetch, clock)
+    source.get("a")
+    clock.time = NOON + timedelta(seconds=life - margin - 1)
+    source.get("a")
+    assert len(asked) == 1
+    clock.time = NOON + timedelta(seconds=life - margin)
+    source.get("a")
+    assert len(asked) == 2
+
+
 def test_a_refused_login_is_forgotten() -> None:
     """The next to ask gets a new one; forgetting what is not held is fine."""
     asked: list[str] = []

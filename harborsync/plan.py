@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from harborsync.artifact import Label
 from harborsync.endpoint import Endpoint
 from harborsync.errors import ConfigurationError, PlanRefused
 from harborsync.failure import Failure
 from harborsync.mapping import from_mapping, to_mapping
 from harborsync.reference import ArtifactRef, Digest
 from harborsync.rule import ReplicationRule
-from harborsync.tables import html_table, human_bytes, text_table
+from harborsync.tables import html_table, human_bytes, one_line, shortened, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FORMAT: Final = 1
 _COLUMNS: Final = ("action", "source", "destination", "bytes", "reason")
+METADATA_COLUMNS: Final = ("what", "destination", "change")
 
 
 class Action(StrEnum):
@@ -36,8 +38,60 @@ class Action(StrEnum):
 
     COPY = "copy"
     SATELLITES = "satellites"  # the artifact is there; what is said about it is not
+    RELABEL = "relabel"  # the artifact is there; its labels differ
     SKIP = "skip"
     CONFLICT = "conflict"
+
+
+@attrs.frozen(kw_only=True)
+class LabelChange:
+    """What becomes of an artifact's labels at a destination.
+
+    Attributes:
+        attach: The labels it gets, as the source defines them.
+        detach: The names of those taken off.
+        make: The names of those attached that the destination lacks so far.
+    """
+
+    attach: tuple[Label, ...] = ()
+    detach: tuple[str, ...] = ()
+    make: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the change on one line: ``+ready (new), -draft``."""
+        new = dict.fromkeys(self.make, " (new)")
+        attached = (f"+{label.name}{new.get(label.name, '')}" for label in self.attach)
+        return one_line(", ".join([*attached, *(f"-{name}" for name in self.detach)]))
+
+
+@attrs.frozen(kw_only=True)
+class DescriptionChange:
+    """What becomes of the text about a repository at a destination.
+
+    Attributes:
+        rule: Name of the rule.
+        to: The destination.
+        source: The repository at the source.
+        destination: The repository at the destination.
+        old: The text it has there.
+        new: The text it gets.
+    """
+
+    rule: str
+    to: Endpoint
+    source: str
+    destination: str
+    old: str
+    new: str
+
+    @property
+    def where(self) -> str:
+        """The repository at the destination, for people."""
+        return _place(self.to, self.destination)
+
+    def __str__(self) -> str:
+        """Return the change on one line, long texts cut in the middle."""
+        return f"{_quoted(self.old)} → {_quoted(self.new)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +108,8 @@ class Step:
         found: The digest the destination's tag had, or None if it was not there.
         bytes_at_most: Bytes of blobs to move at the most, satellites included; None if that
             was not asked, 0 where nothing is copied.
+        labels: What becomes of its labels afterwards, or None if they stay as they are. Of
+            several steps that bring one digest to one repository, one has it.
     """
 
     rule: str
@@ -64,10 +120,11 @@ class Step:
     reason: str
     found: Digest | None = None
     bytes_at_most: int | None = None
+    labels: LabelChange | None = None
 
     @property
     def writes(self) -> bool:
-        """Whether anything will be written for it."""
+        """Whether content will be written for it."""
         return self.action in {Action.COPY, Action.SATELLITES}
 
     @property
@@ -83,17 +140,21 @@ class Step:
         return self.destination.digest
 
     @property
+    def where(self) -> str:
+        """The name at the destination, for people."""
+        return _place(self.to, str(attrs.evolve(self.destination, digest=None)))
+
+    @property
     def source_name(self) -> ArtifactRef:
         """Repository and tag at the source."""
         return attrs.evolve(self.source, digest=None)
 
     def to_row(self) -> tuple[str, ...]:
         """Return the step as texts, one for each column of the plan's table."""
-        to = attrs.evolve(self.destination, digest=None)
         return (
             self.action.value,
             str(attrs.evolve(self.source, digest=None if self.source.tag else self.source.digest)),
-            f"{self.to.address}: {to}" if self.to.is_path else f"{self.to.host}/{to}",
+            self.where,
             human_bytes(self.bytes_at_most),
             self.reason,
         )
@@ -146,6 +207,7 @@ class Plan:
         failures: What could not be planned.
         notes: What the reader of the plan should know.
         verdicts: What the rules said of every artifact they looked at.
+        descriptions: What becomes of the texts about repositories, after all steps.
         sizes: Whether the bytes were asked for.
         version: Version of the plan's format.
     """
@@ -156,6 +218,7 @@ class Plan:
     failures: tuple[PlanFailure, ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = attrs.field(default=(), repr=False)
+    descriptions: tuple[DescriptionChange, ...] = ()
     sizes: bool = True
     version: int = FORMAT
 
@@ -173,8 +236,13 @@ class Plan:
 
     @property
     def to_copy(self) -> tuple[Step, ...]:
-        """The steps that will write."""
+        """The steps that will write content."""
         return tuple(step for step in self.steps if step.writes)
+
+    @property
+    def to_label(self) -> tuple[Step, ...]:
+        """The steps that will change labels, whatever else they do."""
+        return tuple(step for step in self.steps if step.labels is not None)
 
     @property
     def bytes_at_most(self) -> int | None:
@@ -187,6 +255,8 @@ class Plan:
         """Return one line for people."""
         counts = Counter(step.action for step in self.steps)
         parts = [f"{counts[action]} to {action}" for action in Action if counts[action]]
+        if self.descriptions:
+            parts.append(f"{len(self.descriptions)} to describe")
         if self.failures:
             parts.append(f"{len(self.failures)} not planned")
         size = human_bytes(self.bytes_at_most)
@@ -213,14 +283,21 @@ class Plan:
     def __str__(self) -> str:
         """Return the whole plan as a table for people."""
         lines = [text_table(_COLUMNS, [step.to_row() for step in self.steps])] if self.steps else []
+        lines += [": ".join(row) for row in self._metadata_rows()]
         lines += [f"not planned: {f.what}: {f.failure}" for f in self.failures]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, self.summary()])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the plan in a notebook."""
-        rows = [step.to_row() for step in self.steps]
-        return {"text/plain": str(self), "text/html": html_table(self.summary(), _COLUMNS, rows)}
+        html = html_table(self.summary(), _COLUMNS, [step.to_row() for step in self.steps])
+        if metadata := self._metadata_rows():
+            html += html_table("metadata", METADATA_COLUMNS, metadata)
+        return {"text/plain": str(self), "text/html": html}
+
+    def _metadata_rows(self) -> list[tuple[str, str, str]]:
+        labels = [("labels", step.where, str(step.labels)) for step in self.to_label]
+        return labels + [("description", each.where, str(each)) for each in self.descriptions]
 
     def to_json(self) -> str:
         """Return the plan as JSON; it holds no secret."""
@@ -254,7 +331,17 @@ class Plan:
 
 
 def _told(step: Step) -> str:
-    return f"rule {step.rule}: {step.action} to {step.to}, as {step.destination}: {step.reason}"
+    labels = f"; labels: {step.labels}" if step.labels else ""
+    what = f"{step.action} to {step.to}, as {step.destination}"
+    return f"rule {step.rule}: {what}: {step.reason}{labels}"
+
+
+def _place(to: Endpoint, name: str) -> str:
+    return f"{to.address}: {name}" if to.is_path else f"{to.host}/{name}"
+
+
+def _quoted(text: str) -> str:
+    return f"“{shortened(one_line(text))}”" if text else "nothing"
 
 
 def _not_looked_at(rule: ReplicationRule, name: ArtifactRef) -> str:

@@ -10,6 +10,7 @@ import attrs
 from harborsync.artifact import Artifact
 from harborsync.comparison import compare
 from harborsync.errors import NotFound, Side, on_side
+from harborsync.metadata import with_metadata
 from harborsync.naming import refuse_collisions
 from harborsync.plan import Action, Plan, PlanFailure, Step, Verdict
 from harborsync.selection import EVERYWHERE, Scope, select
@@ -54,7 +55,7 @@ def make_plan(
     steps = _once_each(steps)
     if sizes:
         steps = _sized(planning, rules, steps)
-    return Plan(
+    plan = Plan(
         rules=rules,
         made_at=planning.now,
         steps=tuple(sorted(steps, key=_by_source)),
@@ -63,6 +64,7 @@ def make_plan(
         verdicts=tuple(sorted(planning.verdicts, key=_by_name)),
         sizes=sizes,
     )
+    return with_metadata(planning.warehouse, plan)
 
 
 def make_plan_for(
@@ -87,13 +89,14 @@ def make_plan_for(
         exact = attrs.evolve(source, digest=found.digest)
         compared = planning.collect(rule, [artifact], partial(compare, planning))
         steps += (attrs.evolve(step, source=exact) for step in compared)
-    return Plan(
+    plan = Plan(
         rules=rules,
         made_at=planning.now,
         steps=tuple(_sized(planning, rules, steps)),
         failures=tuple(planning.failures),
         notes=tuple(planning.notes),
     )
+    return with_metadata(planning.warehouse, plan)
 
 
 def _why_missing(source: Endpoint) -> str:

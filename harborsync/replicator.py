@@ -36,12 +36,13 @@ from harborsync.failure import Failure
 from harborsync.gate import open_registry, prefix_of
 from harborsync.http.foreign import ForeignContent
 from harborsync.limiter import Limiter
+from harborsync.metadata import describe
 from harborsync.options import Options
 from harborsync.plan import Action, Plan, check_plan
 from harborsync.planner import make_plan, make_plan_for
 from harborsync.planning import Planning
 from harborsync.provider import OpenContext
-from harborsync.report import Outcome, Report, StepResult
+from harborsync.report import DescriptionResult, Outcome, Report, StepResult
 from harborsync.rule import ReplicationRule, check_rules
 from harborsync.selection import EVERYWHERE, Scope
 from harborsync.state import MemoryJournal, MemoryState, Place, SessionJournal, State, Written
@@ -50,7 +51,7 @@ from harborsync.warehouse import Registries, Warehouse
 from harborsync.work import batches, run_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor, Future
     from types import TracebackType
 
@@ -180,11 +181,13 @@ class Replicator:
         check_plan(plan, self._rules, started_at, self._options.plan_lifetime)
         self._emit(RunStarted(at=started_at, steps=len(plan)))
         results = self._results(plan, cancel)
+        descriptions = tuple(self._described(plan, cancel))
         report = Report(
             started_at=started_at,
             seconds=self._clock.monotonic() - started,
             results=tuple(results),
             unplanned=plan.failures,
+            descriptions=descriptions,
         )
         self._emit(
             RunFinished(
@@ -258,6 +261,14 @@ class Replicator:
         if self._executor is None:
             return self._engine.run(self._job(plan, cancel), plan.steps)
         return self._results_from(self._executor, plan, cancel)
+
+    def _described(self, plan: Plan, cancel: Cancel) -> Iterator[DescriptionResult]:
+        """Change the texts about repositories, last of all."""
+        for change in plan.descriptions:
+            if cancel.is_set():
+                return
+            failure = describe(self._registries.get(change.to), change)
+            yield DescriptionResult(change=change, failure=failure)
 
     def _job(self, plan: Plan, cancel: Cancel) -> Job:
         return Job(

@@ -13,7 +13,7 @@ import attrs
 from harborsync.errors import ConfigurationError, ReplicationFailed
 from harborsync.failure import Failure
 from harborsync.mapping import from_mapping, to_mapping
-from harborsync.plan import PlanFailure, Step
+from harborsync.plan import METADATA_COLUMNS, DescriptionChange, LabelChange, PlanFailure, Step
 from harborsync.tables import html_table, human_bytes, text_table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     """What became of a step."""
 
     COPIED = "copied"
+    RELABELLED = "relabelled"  # the artifact was there; its labels were changed
     SKIPPED = "skipped"
     CONFLICT = "conflict"  # something else is under the name, and was left alone
     REFUSED = "refused"  # a policy said no
@@ -52,6 +53,7 @@ class StepResult:
         bytes_present: Bytes of blobs that were there already.
         attempts: The most tries one of its blobs took.
         satellites: Number of signatures, SBOMs and other satellites now there.
+        labels: What was changed of its labels, or None.
         warnings: What went wrong beside the artifact itself.
         failure: What went wrong, or None.
     """
@@ -66,6 +68,7 @@ class StepResult:
     bytes_present: int = 0
     attempts: int = 1
     satellites: int = 0
+    labels: LabelChange | None = None
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 
@@ -84,6 +87,19 @@ class StepResult:
 
 
 @attrs.frozen(kw_only=True)
+class DescriptionResult:
+    """What became of the text about one repository at one destination.
+
+    Attributes:
+        change: What was planned.
+        failure: What went wrong, or None; it makes no run fail.
+    """
+
+    change: DescriptionChange
+    failure: Failure | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Report:
     """What became of a plan.
 
@@ -92,12 +108,14 @@ class Report:
         seconds: How long it took.
         results: One for each step of the plan, in its order.
         unplanned: What could not even be planned.
+        descriptions: What became of the texts about repositories.
     """
 
     started_at: datetime
     seconds: float
     results: tuple[StepResult, ...]
     unplanned: tuple[PlanFailure, ...] = ()
+    descriptions: tuple[DescriptionResult, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of results."""
@@ -119,6 +137,22 @@ class Report:
     def copied(self) -> tuple[StepResult, ...]:
         """What was copied."""
         return self.of(Outcome.COPIED)
+
+    @property
+    def labelled(self) -> tuple[StepResult, ...]:
+        """That of which labels were changed, whether it was copied or there already."""
+        return tuple(result for result in self.results if result.labels is not None)
+
+    @property
+    def described(self) -> tuple[DescriptionChange, ...]:
+        """The texts about repositories that were changed."""
+        return tuple(each.change for each in self.descriptions if each.failure is None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong beside the artifacts themselves, and makes no run fail."""
+        found = [f"{r.step.source}: {text}" for r in self.results for text in r.warnings]
+        return (*found, *(_undescribed(each) for each in self.descriptions if each.failure))
 
     @property
     def skipped(self) -> tuple[StepResult, ...]:
@@ -172,6 +206,8 @@ class Report:
     def summary(self) -> str:
         """Return one line for people."""
         parts = [f"{count} {outcome}" for outcome, count in self.outcomes]
+        if self.described:
+            parts.append(f"{len(self.described)} described")
         if self.unplanned:
             parts.append(f"{len(self.unplanned)} not planned")
         moved = f"{human_bytes(self.bytes_sent)} sent, {human_bytes(self.bytes_mounted)} mounted"
@@ -202,14 +238,25 @@ class Report:
     def __str__(self) -> str:
         """Return the whole report as a table for people."""
         lines = [text_table(_COLUMNS, [r.to_row() for r in self.results])] if self.results else []
+        lines += [": ".join(row) for row in self._metadata_rows()]
         lines += [f"not planned: {each.what}: {each.failure}" for each in self.unplanned]
-        lines += [f"warning: {r.step.source}: {w}" for r in self.results for w in r.warnings]
+        lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join([*lines, self.summary()])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the report in a notebook."""
-        rows = [result.to_row() for result in self.results]
-        return {"text/plain": str(self), "text/html": html_table(self.summary(), _COLUMNS, rows)}
+        html = html_table(self.summary(), _COLUMNS, [result.to_row() for result in self.results])
+        if metadata := self._metadata_rows():
+            html += html_table("metadata", METADATA_COLUMNS, metadata)
+        return {"text/plain": str(self), "text/html": html}
+
+    def _metadata_rows(self) -> list[tuple[str, str, str]]:
+        labels = [("labels", r.step.where, str(r.labels)) for r in self.labelled]
+        return labels + [("description", each.where, str(each)) for each in self.described]
+
+
+def _undescribed(result: DescriptionResult) -> str:
+    return f"{result.change.where}: its description could not be changed: {result.failure}"
 
 
 def _flat(result: StepResult) -> dict[str, str | int | float | None]:
@@ -228,6 +275,7 @@ def _flat(result: StepResult) -> dict[str, str | int | float | None]:
         "bytes_present": result.bytes_present,
         "attempts": result.attempts,
         "satellites": result.satellites,
+        "labels": str(result.labels or ""),
         "error": failure.message if failure else None,
         "side": failure.side.value if failure and failure.side else None,
         "hint": failure.hint if failure else None,

@@ -81,6 +81,21 @@ class OnMoved(StrEnum):
     REFUSE = "refuse"
 
 
+class Metadata(StrEnum):
+    """What a registry keeps beside artifacts, and what travels after them."""
+
+    LABELS = "labels"
+    DESCRIPTIONS = "descriptions"
+
+
+class OnOtherMetadata(StrEnum):
+    """What to do if the destination has other labels or another description than the source."""
+
+    ADD = "add"  # its own labels stay; a text takes the place of another, no text does not
+    OVERWRITE = "overwrite"  # it gets exactly what the source has
+    KEEP = "keep"  # only where it has none does it get the source's
+
+
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -103,6 +118,17 @@ def _subset(value: Subset | str | None) -> Subset | None:
 
 def _on_moved(value: OnMoved | str) -> OnMoved:
     return _one_of(OnMoved, value)
+
+
+def _metadata(value: Iterable[Metadata | str] | None) -> tuple[Metadata, ...] | None:
+    if value is None:
+        return None
+    words = (value,) if isinstance(value, str) else value
+    return tuple(sorted({_one_of(Metadata, word) for word in words}))
+
+
+def _on_other_metadata(value: OnOtherMetadata | str) -> OnOtherMetadata:
+    return _one_of(OnOtherMetadata, value)
 
 
 def _foreign(value: Foreign | str) -> Foreign:
@@ -176,6 +202,10 @@ class ReplicationRule:
             artifacts of their own as well.
         deep: Whether satellites are compared also where the root is unchanged and no listing
             tells of them; costs requests for each unchanged artifact.
+        metadata: What travels after the artifacts: ``labels``, ``descriptions`` of repositories,
+            both or neither; None for what both sides can keep.
+        metadata_on_conflict: What if the destination has other metadata; nothing ever goes back
+            to the source.
     """
 
     name: str
@@ -194,6 +224,10 @@ class ReplicationRule:
     satellites: tuple[str, ...] = attrs.field(default=("*",), converter=_texts)
     satellites_as_candidates: bool = False
     deep: bool = False
+    metadata: tuple[Metadata, ...] | None = attrs.field(default=None, converter=_metadata)
+    metadata_on_conflict: OnOtherMetadata = attrs.field(
+        default=OnOtherMetadata.ADD, converter=_on_other_metadata
+    )
 
     def __attrs_post_init__(self) -> None:
         """Check what can be checked without asking anybody.
@@ -228,6 +262,10 @@ class ReplicationRule:
             foreign=self.foreign,
             satellites=self.satellites,
         )
+
+    def carries(self, kind: Metadata) -> bool:
+        """Tell whether metadata of a kind is to travel, where both sides can keep it."""
+        return self.metadata is None or kind in self.metadata
 
 
 def check_rules(rules: Iterable[ReplicationRule]) -> tuple[ReplicationRule, ...]:

@@ -10,6 +10,7 @@ import attrs
 from harborsync.errors import ConfigurationError, HarborsyncError
 from harborsync.facts import fill_in
 from harborsync.planning import Planning, failure_of
+from harborsync.rule import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -105,12 +106,14 @@ def _check_named(planning: Planning, rule: ReplicationRule) -> None:
 
 
 def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:
-    catalog = planning.warehouse.registry(rule.source).abilities.catalog
-    if catalog is None:
+    abilities = planning.warehouse.registry(rule.source).abilities
+    if abilities.catalog is None:
         msg = f"{rule.source} cannot list its repositories, and rule {rule.name!r} names none"
         hint = "give the rule repositories=(…), or name them literally in its filter"
         raise ConfigurationError(msg, hint=hint)
-    return catalog.list_repositories()
+    if abilities.descriptions is not None and rule.carries(Metadata.DESCRIPTIONS):
+        return planning.warehouse.catalog(rule.source)
+    return abilities.catalog.list_repositories()
 
 
 def _choose(

@@ -24,6 +24,7 @@ from harborsync.events import SILENT, Dispatcher, StepFinished, StepStarted
 from harborsync.failure import Failure
 from harborsync.graph import Foreign
 from harborsync.ledger import Ledger
+from harborsync.metadata import relabel
 from harborsync.options import Verify
 from harborsync.plan import Action, Step
 from harborsync.report import Outcome, StepResult
@@ -167,7 +168,7 @@ def _time_limit(job: Job) -> TimeLimit | None:
 
 def _outcome(one: _Attempt) -> StepResult:
     try:
-        return one.result()
+        return one.relabelled(one.result())
     except Cancelled as error:
         return one.say(Outcome.CANCELLED, error.message)
     except VerificationError as error:
@@ -196,7 +197,7 @@ class _Attempt:
         """
         self._job.cancel.check()
         step = self._step
-        if step.action is Action.SKIP:
+        if step.action in {Action.SKIP, Action.RELABEL}:
             return self._restored() or self.say(Outcome.SKIPPED, step.reason)
         if step.action is Action.CONFLICT:
             return self.say(Outcome.CONFLICT, step.reason)
@@ -290,6 +291,20 @@ class _Attempt:
             return self.say(Outcome.SKIPPED, "identical, and the tag is immutable")
         self._look_back()
         return self.say(Outcome.COPIED, step.reason)
+
+    def relabelled(self, result: StepResult) -> StepResult:
+        """Change the labels after all else; what goes wrong with them is only a warning."""
+        step = self._step
+        if step.labels is None or result.outcome not in {Outcome.COPIED, Outcome.SKIPPED}:
+            return result
+        try:
+            relabel(self._job.warehouse.registry(step.to), step)
+        except HarborsyncError as error:
+            warning = f"its labels could not be changed: {error.message}"
+            return attrs.evolve(result, warnings=(*result.warnings, warning))
+        was_there = result.outcome is Outcome.SKIPPED
+        outcome = Outcome.RELABELLED if was_there else result.outcome
+        return attrs.evolve(result, outcome=outcome, labels=step.labels)
 
     def _restored(self) -> StepResult | None:
         """With ``verify="blobs"``, bring what was lost of an artifact that is there by its digest."""

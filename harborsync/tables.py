@@ -30,7 +30,7 @@ def human_bytes(count: int | None) -> str:
 
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows in columns, long cells cut in the middle."""
-    cells = [list(headings), *([_cut(one_line(cell)) for cell in row] for row in rows)]
+    cells = [list(headings), *([shortened(one_line(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -56,6 +56,7 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def _cut(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return ``text``, cut in the middle if it is long."""
     half = (_WIDEST - 1) // 2
     return text if len(text) <= _WIDEST else f"{text[:half]}…{text[-half:]}"

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from harborsync.artifact import Artifact, Unknown
+from harborsync.artifact import NOT_FETCHED, Artifact, Unknown
 from harborsync.errors import HarborsyncError
 from harborsync.graph import Choice, Graph, ManifestCache, SourceRepository, read_graph
 from harborsync.ledger import Ledger
@@ -15,7 +15,7 @@ from harborsync.provider import prefix_of_path
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from harborsync.endpoint import Endpoint
     from harborsync.registry import Registry
@@ -87,6 +87,15 @@ class Listing:
             if isinstance(each.digest, Digest) and not isinstance(each.satellites, Unknown)
         }
 
+    @cached_property
+    def labels(self) -> dict[Digest, frozenset[str]]:
+        """What the listing tells of labels, by what bears them."""
+        return {
+            each.digest: each.labels
+            for each in self.by_tag.values()
+            if isinstance(each.digest, Digest) and not isinstance(each.labels, Unknown)
+        }
+
     def get(self, tag: Tag | None) -> Artifact | None:
         """Return what is listed under ``tag``, or None."""
         return None if tag is None else self.by_tag.get(tag)
@@ -106,6 +115,7 @@ class Warehouse:
         self._flights = Ledger()
         self._lock = threading.Lock()
         self._listings: dict[tuple[Endpoint, str], Listing] = {}
+        self._texts: dict[tuple[Endpoint, str], str] = {}
         self._sources: dict[tuple[Endpoint, str], SourceRepository] = {}
         self._manifests = ManifestCache()
         self._graphs: OrderedDict[tuple[Endpoint, str, Digest, Choice], Graph] = OrderedDict()
@@ -134,6 +144,27 @@ class Warehouse:
         """Return the tags a repository has if it was listed, else None; asks nobody."""
         listing = self._listings.get((endpoint, repository))
         return None if listing is None else listing.tags
+
+    def known_labels(
+        self, endpoint: Endpoint, repository: str, digest: Digest
+    ) -> frozenset[str] | Unknown:
+        """Return the labels of an artifact if a listing told them; asks nobody."""
+        listing = self._listings.get((endpoint, repository))
+        return NOT_FETCHED if listing is None else listing.labels.get(digest, NOT_FETCHED)
+
+    def catalog(self, endpoint: Endpoint) -> Iterator[str]:
+        """Yield all repositories with a catalog's requests, and keep the texts about them."""
+        descriptions = self.registry(endpoint).abilities.descriptions
+        for name, text in descriptions.list_descriptions() if descriptions else ():
+            self._texts[endpoint, name] = text
+            yield name
+
+    def descriptions(self, endpoint: Endpoint, repositories: frozenset[str]) -> dict[str, str]:
+        """Return the texts about repositories; what the catalog told is not asked again."""
+        told = {name for name in repositories if (endpoint, name) in self._texts}
+        api = self.registry(endpoint).abilities.descriptions
+        asked = api.get_descriptions(repositories - told) if api and repositories - told else {}
+        return asked | {name: self._texts[endpoint, name] for name in told}
 
     def source(self, endpoint: Endpoint, repository: str) -> SourceRepository:
         """Return a repository to read from; what was listed of it is not listed again."""

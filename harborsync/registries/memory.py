@@ -291,10 +291,8 @@ class MemoryRegistry:
             self._labels[_project(repository, label), label.name] = label
 
     def list_descriptions(self) -> Iterator[tuple[str, str]]:
-        """Yield each repository with its text."""
-        with self._noted("list_descriptions"):
-            texts = {name: held.description for name, held in self._repositories.items()}
-        return iter(texts.items())
+        """Yield each repository of the catalog with its text."""
+        return ((name, self._peek(name).description) for name in self.list_repositories())
 
     def get_descriptions(self, repositories: frozenset[str]) -> dict[str, str]:
         """Return the texts about those repositories that are there."""

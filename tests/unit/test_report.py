@@ -54,9 +54,9 @@ def test_results_are_told_apart_by_outcome() -> None:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_a_report_is_ok_if_everything_is_where_it_was_wished(outcome: Outcome) -> None:
-    """Copied and skipped are; conflict, refusal, failure and cancellation are not."""
+    """Copied, relabelled and skipped are; conflict, refusal, failure, cancellation are not."""
     report = _report(_result(outcome))
-    assert report.ok is (outcome in {Outcome.COPIED, Outcome.SKIPPED})
+    assert report.ok is (outcome in {Outcome.COPIED, Outcome.RELABELLED, Outcome.SKIPPED})
     assert bool(report.trouble) is not report.ok
     assert report
 

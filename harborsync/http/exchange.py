@@ -32,6 +32,7 @@ _LOOK_AT_CANCEL: Final = 0.25
 # A block is passed on after so many seconds, full or not, so that a slow sender's bytes are
 # seen, and the cancel flag looked at, while they come.
 _GATHER_SECONDS: Final = 0.5
+_CLOCK: Final = SystemClock()
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -65,7 +66,8 @@ class Reply:
         status: The HTTP status.
         headers: The header fields.
         read: Returns what has come, at most so many bytes, nothing at the end; raises our errors.
-        release: Gives the connection back; told whether it can be used again.
+        release: Gives the connection back; told whether it can be used again. None for an
+            answer without a body, whose connection was given back already.
         clock: Tells whether the sender is too slow.
     """
 
@@ -76,17 +78,17 @@ class Reply:
         status: int,
         headers: Headers,
         read: Callable[[int], bytes],
-        release: Callable[[bool], None],
+        release: Callable[[bool], None] | None,
         clock: Clock | None = None,
     ) -> None:
         self.request = request
         self.status = status
         self.headers = headers
-        self._clock = clock or SystemClock()
+        self._clock = clock or _CLOCK
         self._read = Steady(read, self._clock).read
         self._broken: TransportError | None = None
-        self._release: Callable[[bool], None] | None = release
-        self._body: bytes | None = None
+        self._release = release
+        self._body: bytes | None = None if release is not None else b""
         self._diagnosis = ""
         self._answer: Answer | None = None
 

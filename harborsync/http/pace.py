@@ -70,6 +70,11 @@ def asked_pause(answer: Answer, now: datetime) -> float | None:
     return parse_retry_after(text, now) if text else None
 
 
+def tells_quota(answer: Answer) -> bool:
+    """Tell whether an answer says how much of a quota is left."""
+    return any(name in answer.headers for name in _REMAINING)
+
+
 def quota_pause(answer: Answer, now: datetime) -> float | None:
     """Return the seconds until a used-up quota is filled again, if the answer tells (OCI-7.9)."""
     if not any(_leading_number(answer.headers.get(name)) == 0 for name in _REMAINING):

@@ -37,17 +37,19 @@ def follow(start: Callable[[Request], Reply], request: Request, *, elsewhere: bo
         AddressRefused: The way leads from https to http, in a circle, on and on, or elsewhere
             although it may not.
     """
-    seen = {request.url}
+    seen: set[Url] = set()
     while True:
         reply = start(request)
+        if reply.status not in _FOR_READING:
+            return reply
         following = _next(request, reply, elsewhere=elsewhere)
         if following is None:
             return reply
+        seen.add(request.url)
         reply.discard()
         if following.url in seen or len(seen) > _MOST_HOPS:
             msg = f"{request.url.origin} redirects in a circle, or more than {_MOST_HOPS} times"
             raise AddressRefused(msg)
-        seen.add(following.url)
         request = following
 
 

@@ -11,6 +11,8 @@ import http.client
 import re
 from typing import TYPE_CHECKING, Final
 
+from harborsync.http.wire import Headers
+
 if TYPE_CHECKING:
     import socket
 
@@ -96,7 +98,7 @@ class Response:
 
     Attributes:
         status: The HTTP status.
-        headers: The header fields in order.
+        headers: The header fields.
         keeps: Whether the connection can be used again after the body.
 
     Raises:
@@ -106,10 +108,9 @@ class Response:
     def __init__(self, inbox: Inbox, method: str) -> None:
         self._inbox = inbox
         minor, self.status, self.headers = _head(inbox)
-        named = {name.lower(): value for name, value in self.headers}
-        self._chunked = "transfer-encoding" in named
-        self._left = self._length(method, named)
-        self.keeps = self._may_be_kept(minor, named)
+        self._chunked = "transfer-encoding" in self.headers
+        self._left = self._length(method)
+        self.keeps = self._may_be_kept(minor)
 
     def read(self, count: int) -> bytes:
         """Return some bytes of the body, at most ``count``; none at its end.
@@ -131,26 +132,35 @@ class Response:
             self._inbox.line()
         return piece
 
-    def _length(self, method: str, named: dict[str, str]) -> int:
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing, or nothing more, to read."""
+        return not self._left and not self._chunked
+
+    def _length(self, method: str) -> int:
         if method == "HEAD" or self.status in _NO_BODY:
             self._chunked = False
             return 0
         if self._chunked:
-            if named["transfer-encoding"].strip().lower() != "chunked":
+            if self.headers.last("transfer-encoding").lower() != "chunked":
                 msg = "an unknown transfer encoding"
                 raise http.client.HTTPException(msg)
             return 0
-        length = named.get("content-length")
-        if length is None:
+        lengths = self.headers.all("content-length")
+        if not lengths:
             return _UNTIL_CLOSED
+        length = lengths[0]
+        if len(set(lengths)) > 1:
+            msg = "two lengths"
+            raise http.client.HTTPException(msg)
         if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
             msg = "a length that is no number"
             raise http.client.HTTPException(msg)
         return int(length)
 
-    def _may_be_kept(self, minor: int, named: dict[str, str]) -> bool:
-        wishes = named.get("connection", "").lower()
-        is_ambiguous = self._chunked and "content-length" in named
+    def _may_be_kept(self, minor: int) -> bool:
+        wishes = self.headers.last("connection").lower()
+        is_ambiguous = self._chunked and "content-length" in self.headers
         if self._left == _UNTIL_CLOSED or "close" in wishes or is_ambiguous:
             return False
         return bool(minor) or "keep-alive" in wishes
@@ -173,7 +183,7 @@ class Response:
         raise http.client.HTTPException(msg)
 
 
-def _head(inbox: Inbox) -> tuple[int, int, list[tuple[str, str]]]:
+def _head(inbox: Inbox) -> tuple[int, int, Headers]:
     """Return the minor version, the status and the fields of the first answer that is final."""
     for _ in range(_MOST_INTERIM):
         text = inbox.head().decode("latin-1").rstrip("\r").replace("\r\n", "\n")
@@ -185,7 +195,7 @@ def _head(inbox: Inbox) -> tuple[int, int, list[tuple[str, str]]]:
         if len(lines) > _MOST_FIELDS:
             break
         if status >= _FIRST_FINAL:
-            return int(found[1]), status, [_field(line) for line in lines]
+            return int(found[1]), status, Headers([_field(line) for line in lines])
     msg = "header fields or interim answers without end"
     raise http.client.HTTPException(msg)
 

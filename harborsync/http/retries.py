@@ -10,7 +10,7 @@ from harborsync.errors import HarborsyncError, RateLimited, RegistryError
 from harborsync.events import RetryScheduled
 from harborsync.http.answers import error_from
 from harborsync.http.faults import NOTHING_SENT
-from harborsync.http.pace import HostGate, asked_pause, quota_pause
+from harborsync.http.pace import HostGate, asked_pause, quota_pause, tells_quota
 from harborsync.retry import BUSY_STATUSES, NOTHING_DONE, may_repeat
 
 if TYPE_CHECKING:
@@ -75,8 +75,10 @@ class Retries:
 
     def heed(self, answer: Answer) -> None:
         """Let the whole host pause if an answer asks for it, and the pause is bearable."""
-        now = self.context.clock.now()
         busy = answer.status in BUSY_STATUSES
+        if not busy and not tells_quota(answer):
+            return
+        now = self.context.clock.now()
         for pause in (asked_pause(answer, now) if busy else None, quota_pause(answer, now)):
             if pause is not None and pause <= self.context.retry.retry_after_cap:
                 self.gate.hold(pause)

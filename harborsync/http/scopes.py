@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def merged(ours: Iterable[str], asked: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{resource}:{','.join(actions)}" for resource, actions in together.items())
 
 
-def repository_of(scopes: Iterable[str]) -> str:
+@lru_cache(maxsize=4096)
+def repository_of(scopes: tuple[str, ...]) -> str:
     """Return the first repository among scopes, or nothing."""
     resources = (_split(scope)[0] for scope in scopes)
     names = (

@@ -14,7 +14,7 @@ from harborsync.errors import ConnectionLost
 from harborsync.http.exchange import Berths, Reply, Request
 from harborsync.http.faults import translated
 from harborsync.http.response import Inbox, Response
-from harborsync.http.wire import Body, Headers
+from harborsync.http.wire import Body
 
 if TYPE_CHECKING:
     import socket
@@ -127,6 +127,16 @@ class ThinPath:
         response: Response,
         berths: Berths,
     ) -> Reply:
+        if response.is_over:
+            self._give_back(connection, keep=response.keeps and berths is self._at_home)
+            berths.leave()
+            return Reply(
+                request=request,
+                status=response.status,
+                headers=response.headers,
+                read=_nothing,
+                release=None,
+            )
         connection.wait_at_most(self._idle_timeout)
         whom = str(request.url.origin)
 
@@ -138,7 +148,7 @@ class ThinPath:
         return Reply(
             request=request,
             status=response.status,
-            headers=Headers(response.headers),
+            headers=response.headers,
             read=lambda count: translated(partial(response.read, count), whom),
             release=release,
             clock=self._clock,
@@ -209,6 +219,10 @@ class _Connection:
         lines = (f"{name}: {value}" for name, value in fields.items())
         head = "\r\n".join((f"{request.method} {target} HTTP/1.1", *lines, "", ""))
         return head.encode("latin-1")
+
+
+def _nothing(count: int) -> bytes:  # noqa: ARG001 - the signature of Reply's read
+    return b""
 
 
 def _send(sock: socket.socket, head: bytes, body: bytes) -> None:

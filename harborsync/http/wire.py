@@ -28,12 +28,17 @@ class Headers:
         self._values: dict[str, tuple[str, ...]] = {}
         for name, value in pairs:
             key = name.lower()
-            self._values[key] = (*self._values.get(key, ()), value)
+            self._values[key] = (*self._values[key], value) if key in self._values else (value,)
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of ``name``."""
         found = self._values.get(name.lower())
         return found[0] if found else default
+
+    def last(self, name: str) -> str:
+        """Return the last value of ``name``, empty if there is none."""
+        found = self._values.get(name.lower())
+        return found[-1] if found else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of ``name``, in order."""

@@ -46,6 +46,7 @@ ANY_REGISTRY: Final = "registry"
 
 _BUILT_IN: Final = {
     "docker-archive": "harborsync.registries.archive:DOCKER_ARCHIVE",
+    "harbor": "harborsync.registries.harbor:PROVIDER",
     "memory": "harborsync.registries.memory:PROVIDER",
     "oci": "harborsync.registries.layout:PROVIDER",
     "oci-archive": "harborsync.registries.archive:OCI_ARCHIVE",

@@ -50,7 +50,7 @@ class Catalog:
             Unsupported: The registry has no catalog, or none for these credentials.
         """
         try:
-            yield from filter(_is_repository, self._listed())
+            yield from filter(is_repository, self._listed())
         except (CredentialsError, RegistryError) as error:
             if isinstance(error, RegistryError) and error.status not in _NO_CATALOG:
                 raise
@@ -166,7 +166,8 @@ class TagDeletion:
             raise self._api.refused(answer, what)
 
 
-def _is_repository(name: str) -> bool:
+def is_repository(name: str) -> bool:
+    """Tell whether something in a catalog can be a repository's name."""
     try:
         check_repository(name)
     except InvalidReference:

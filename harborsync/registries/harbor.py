@@ -1,0 +1,93 @@
+"""Harbor: bytes as at any registry, and everything else by one list for a hundred artifacts.
+
+    >>> from harborsync.gate import open_registry
+    >>> registry = open_registry("harbor://harbor.example/team")  # no request yet
+    >>> registry.abilities.labels is not None
+    True
+
+The path behind the host is the beginning of all repository names, the project first. A robot
+account shows its secret with every request, which costs Harbor next to nothing; a user's
+password costs it a tenth of a second each time, so for users tokens are fetched that last
+half an hour (HARBOR §5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from harborsync.harbor.api import HarborApi
+from harborsync.provider import Provider
+from harborsync.registries.distribution import DistributionRegistry
+from harborsync.registries.harbor_catalog import Catalog
+from harborsync.registries.harbor_details import Details
+from harborsync.registries.harbor_labels import Labels
+from harborsync.registries.harbor_lists import Lists
+from harborsync.registries.harbor_projects import Projects
+from harborsync.registries.harbor_referrers import ListedReferrers
+from harborsync.registries.harbor_surveys import Narrowing, Surveys
+from harborsync.registry import Abilities, Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harborsync.artifact import Artifact
+    from harborsync.endpoint import Endpoint
+    from harborsync.http.wire import Transport
+    from harborsync.provider import OpenContext
+    from harborsync.registry import Registry
+
+#: All of it seen at Harbor 2.12.4 and 2.15.2 (HARBOR §§4, 6).
+QUIRKS: Final = Quirks(
+    min_name_depth=2,
+    mount_tells_presence=True,
+    page_size=1000,
+)
+
+
+class _Harbor:
+    """Puts a registry together from what the distribution API and Harbor's own one offer."""
+
+    def __init__(self, endpoint: Endpoint, transport: Transport, context: OpenContext) -> None:
+        self._api = HarborApi(endpoint.host, transport, context)
+        self._projects = Projects(self._api)
+        self._lists = Lists(self._api, self._projects, self._by_tags)
+        self._project = endpoint.prefix.partition("/")[0]
+        self.registry = DistributionRegistry(
+            endpoint.host,
+            transport,
+            context,
+            quirks=QUIRKS,
+            abilities=self._abilities,
+            listing=self._lists.list_artifacts,
+        )
+
+    def _by_tags(self, repository: str) -> Iterator[Artifact]:
+        return self.registry.list_tags(repository)
+
+    def _abilities(self, offered: Abilities) -> Abilities:
+        catalog = Catalog(self._api, self._projects, self._project, offered.catalog)
+        labels = Labels(self._api, self._projects, self._lists)
+        referrers = offered.referrers and ListedReferrers(self._lists, offered.referrers)
+        return attrs.evolve(
+            offered,
+            catalog=catalog,
+            describe=Details(self._lists),
+            referrers=referrers,
+            labels=labels,
+            descriptions=catalog,
+            surveys=Surveys(self._lists, catalog),
+            lists_narrowed=Narrowing(self._lists, labels),
+        )
+
+
+def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
+    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
+    from harborsync.http.session import open_transport  # noqa: PLC0415
+
+    check_names(endpoint)
+    return _Harbor(endpoint, open_transport(endpoint, context), context).registry
+
+
+PROVIDER: Final = Provider(name="harbor", open=_open)

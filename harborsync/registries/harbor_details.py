@@ -1,0 +1,128 @@
+"""What lists leave open about artifacts, filled in by as few requests as Harbor allows.
+
+No manifest is read for it: that would count as a pull, and keep alive what a retention rule
+is to remove.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
+from harborsync.errors import InvalidReference
+from harborsync.harbor.query import Q, project_of
+from harborsync.reference import Digest
+from harborsync.registries.harbor_lists import TAGGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from harborsync.reference import Tag
+    from harborsync.registries.harbor_lists import Lists
+
+#: What only the API tells; a manifest does not say it.
+_ONLY_TOLD: Final = ("pushed_at", "labels", "immutable")
+#: So many tags are asked about one by one before the whole repository is listed again.
+_FEW: Final = 3
+#: So many children of indexes are asked for by digest before everything is.
+_MANY: Final = 300
+
+
+class Details:
+    """Fills in what was left open; thread-safe.
+
+    Args:
+        lists: Lists artifacts.
+    """
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+
+    def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
+        """Yield the artifacts with the wanted facts filled in, in the order given."""
+        every = list(artifacts)
+        groups: dict[str, list[Artifact]] = {}
+        for artifact in every:
+            groups.setdefault(artifact.repository, []).append(artifact)
+        found: dict[int, Artifact] = {}
+        for repository, members in groups.items():
+            described = self._in_repository(repository, members, facts)
+            found |= dict(zip(map(id, members), described, strict=True))
+        yield from (found[id(artifact)] for artifact in every)
+
+    def _in_repository(
+        self, repository: str, members: list[Artifact], facts: frozenset[str]
+    ) -> list[Artifact]:
+        if not self._is_told(repository):
+            return [_without(each, facts) for each in members]
+        if "immutable" in facts:
+            members = self._with_immutable(repository, members)
+        if "created_at" in facts:
+            members = self._with_created(repository, members)
+        return members
+
+    def _is_told(self, repository: str) -> bool:
+        try:
+            return self._lists.is_told(project_of(repository))
+        except InvalidReference:
+            return False
+
+    def _with_immutable(self, repository: str, members: list[Artifact]) -> list[Artifact]:
+        """Ask whether the project's rules hold tags fast."""
+        open_ones = [each.tag for each in members if each.tag and each.immutable is NOT_FETCHED]
+        if not open_ones:
+            return members
+        questions = [Q(tags=tag) for tag in open_ones] if len(open_ones) <= _FEW else [TAGGED]
+        rules: dict[Tag | None, bool | Unknown] = {}
+        for question in questions:
+            listed = self._lists.matching(repository, question, with_immutable=True)
+            rules.update((each.tag, each.immutable) for each in listed)
+        return [
+            attrs.evolve(each, immutable=rules.get(each.tag, UNAVAILABLE))
+            if each.immutable is NOT_FETCHED
+            else each
+            for each in members
+        ]
+
+    def _with_created(self, repository: str, members: list[Artifact]) -> list[Artifact]:
+        """Give each index the time of its youngest child, as reading all of them would."""
+        children: dict[Digest | None, tuple[Digest, ...]] = {
+            each.digest: self._lists.notes.children(repository, each.digest)
+            for each in members
+            if isinstance(each.digest, Digest) and each.created_at is NOT_FETCHED
+        }
+        wanted = list(dict.fromkeys(child for group in children.values() for child in group))
+        times = self._times(repository, wanted)
+        return [_aged(each, children.get(each.ref.digest, ()), times) for each in members]
+
+    def _times(self, repository: str, wanted: list[Digest]) -> dict[Digest, datetime | None]:
+        if len(wanted) > _MANY:
+            listed = self._lists.of_everything(repository)
+        else:
+            listed = self._lists.of_digests(repository, wanted)
+        told = ((one.digest, one.facts["created_at"]) for one in listed)
+        return {digest: time for digest, time in told if not isinstance(time, Unknown)}
+
+
+def _aged(
+    artifact: Artifact, children: tuple[Digest, ...], times: dict[Digest, datetime | None]
+) -> Artifact:
+    """Return an index with its age, if that of each child is known."""
+    if artifact.created_at is not NOT_FETCHED or not children or not times.keys() >= set(children):
+        return artifact
+    known = [times[child] for child in children]
+    youngest = max((time for time in known if time is not None), default=None)
+    return attrs.evolve(artifact, created_at=youngest)
+
+
+def _without(artifact: Artifact, facts: frozenset[str]) -> Artifact:
+    """Say that what only the API tells is not to be had here."""
+    closed: dict[str, Any] = {
+        name: UNAVAILABLE
+        for name in _ONLY_TOLD
+        if name in facts and getattr(artifact, name) is NOT_FETCHED
+    }
+    return attrs.evolve(artifact, **closed)

@@ -1,0 +1,150 @@
+"""The tags of many repositories at once, or only those that may be wanted.
+
+Since 2.12 Harbor lists a whole project in one walk, which is cheaper than a list for each of
+many small repositories. Whether it can is found out by trying.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from harborsync.errors import (
+    CredentialsError,
+    Denied,
+    InvalidReference,
+    InvalidValue,
+    RegistryError,
+)
+from harborsync.harbor.api import PAGE_SIZE
+from harborsync.harbor.query import AllOf, Like, Q, project_of, projects
+from harborsync.registries.harbor_artifacts import listed
+from harborsync.registries.harbor_lists import NEEDS, TAGGED, TOLD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harborsync.artifact import Artifact, Hints
+    from harborsync.harbor.query import Term
+    from harborsync.registries.harbor_catalog import Catalog
+    from harborsync.registries.harbor_labels import Labels
+    from harborsync.registries.harbor_lists import Lists
+
+#: Lists read at once; Harbor answers a page in some 20 ms of its time (HARBOR §5).
+_AT_ONCE: Final = 8
+_NOT_FOUND: Final = 404
+_UNTAGGED: Final = "nil"  # what Harbor calls that where a tag could stand
+
+_Surveyed = tuple[str, tuple["Artifact", ...]]
+
+
+class Surveys:
+    """Lists many repositories the cheaper way; thread-safe.
+
+    Args:
+        lists: Lists one.
+        catalog: Knows how much there is in each.
+    """
+
+    def __init__(self, lists: Lists, catalog: Catalog) -> None:
+        self._lists = lists
+        self._catalog = catalog
+        self._walks = True
+
+    def survey(self, repositories: Sequence[str]) -> Iterator[_Surveyed]:
+        """Yield each repository with all its tags, each once, in no order; reads only."""
+        projects: dict[str, list[str]] = {}
+        for repository in dict.fromkeys(repositories):
+            projects.setdefault(repository.partition("/")[0], []).append(repository)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for project, members in projects.items():
+                walked = self._walked(project, members)
+                if walked is None:
+                    yield from pool.map(self._one, members)
+                else:
+                    yield from walked.items()
+
+    def _one(self, repository: str) -> _Surveyed:
+        return repository, tuple(self._lists.list_artifacts(repository))
+
+    def _walked(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]] | None:
+        """Return the tags of a project's repositories, or None where a list each is better."""
+        if not self._is_worth_walking(project, members) or not self._lists.is_told(project):
+            return None
+        try:
+            return self._walk(project, members)
+        except (CredentialsError, Denied):
+            return None  # listing one by one will find out, and remember
+        except RegistryError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            self._walks = False  # before 2.12
+            return None
+
+    def _is_worth_walking(self, project: str, members: list[str]) -> bool:
+        """Tell whether the walk takes fewer pages, by what the catalog has told."""
+        counts = self._catalog.counts
+        of_project = [n for name, n in counts.items() if name.startswith(f"{project}/")]
+        if not self._walks or not of_project:
+            return False
+        walk = ceil(sum(of_project) / PAGE_SIZE)
+        return walk < sum(max(1, ceil(counts.get(name, 1) / PAGE_SIZE)) for name in members)
+
+    def _walk(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]]:
+        found: dict[str, list[Artifact]] = {name: [] for name in members}
+        what = f"list artifacts of the project {project}"
+        path = projects(project, "artifacts")
+        query = {**TOLD, "q": TAGGED}
+        for record in self._lists.api.pages(path, query, what=what, needs=NEEDS):
+            one, repository = listed(record), record.get("repository_name")
+            if one is not None and repository in found:
+                self._lists.notes.take(repository, one)
+                found[repository] += one.artifacts(repository)
+        return {name: tuple(artifacts) for name, artifacts in found.items()}
+
+
+class Narrowing:
+    """Lets Harbor leave out what cannot be wanted; thread-safe.
+
+    Args:
+        lists: Lists a repository.
+        labels: Knows the ids of labels.
+    """
+
+    def __init__(self, lists: Lists, labels: Labels) -> None:
+        self._lists = lists
+        self._labels = labels
+
+    def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
+        """Yield at least every tag that fulfils the hints, perhaps others too; reads only."""
+        try:
+            project = project_of(repository)
+            told = self._lists.is_told(project)
+            q = Q(**self._terms(repository, hints)) if told else TAGGED
+        except (InvalidReference, InvalidValue):  # which Harbor cannot be asked for
+            q = TAGGED
+        return self._lists.matching(repository, q)
+
+    def _terms(self, repository: str, hints: Hints) -> dict[str, Term]:
+        """Say it in Harbor's words: labels by their ids.
+
+        Push times are left out: Harbor holds that of the artifact against a range, and a tag
+        may be younger than what it points to.
+        """
+        terms: dict[str, Term] = {"tags": "*"}
+        if hints.tag and hints.tag != _UNTAGGED:
+            terms["tags"] = hints.tag
+        elif hints.tag_contains:
+            terms["tags"] = Like(hints.tag_contains)
+        ids = self._labels_of(repository, hints)
+        if ids:
+            terms["labels"] = AllOf(*ids)
+        return terms
+
+    def _labels_of(self, repository: str, hints: Hints) -> list[int]:
+        """Return the ids of the labels wanted; none if they cannot be had."""
+        try:
+            return self._labels.ids(repository, sorted(hints.labels)) or []
+        except (CredentialsError, RegistryError):
+            return []

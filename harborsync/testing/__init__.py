@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harborsync.testing.faults import Fault as Fault
     from harborsync.testing.faults import FaultPlan as FaultPlan
     from harborsync.testing.faults import FaultScript as FaultScript
+    from harborsync.testing.harbor import LoopbackHarbor as LoopbackHarbor
     from harborsync.testing.profiles import LoopbackQuirks as LoopbackQuirks
     from harborsync.testing.relay import Relay as Relay
     from harborsync.testing.relay import Weather as Weather
@@ -29,6 +30,7 @@ _NAMES: Final = {
     "Fault": "harborsync.testing.faults",
     "FaultPlan": "harborsync.testing.faults",
     "FaultScript": "harborsync.testing.faults",
+    "LoopbackHarbor": "harborsync.testing.harbor",
     "LoopbackQuirks": "harborsync.testing.profiles",
     "LoopbackRegistry": "harborsync.testing.server",
     "RegistryContract": "harborsync.testing.contract",

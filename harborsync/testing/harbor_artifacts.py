@@ -1,0 +1,567 @@
+"""What the emulated Harbor keeps about artifacts when they are pushed, copied and deleted.
+
+The manifests themselves are in the storage; here their rows are made, with the tags, the
+accessories and the bytes a project uses. Everything here is called with the state's lock held.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from harborsync.content import INDEX_TYPES
+from harborsync.testing import harbor_refusals as refuse
+from harborsync.testing.harbor_state import (
+    HarborAccessory,
+    HarborArtifact,
+    HarborEvent,
+    HarborRepository,
+    HarborTag,
+)
+from harborsync.testing.harbor_wire import HarborError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harborsync.testing.harbor_state import HarborProject, HarborState
+    from harborsync.testing.storage import StoredManifest
+
+_COSIGN_TAG: Final = re.compile(r"sha256-([0-9a-f]{64})\.sig")
+_SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+_IMAGE_CONFIGS: Final = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+# Kinds of artifacts by the type of their configuration, else the last word before "config".
+_KINDS: Final = {
+    "application/vnd.cncf.helm.config.v1+json": "CHART",
+    "application/vnd.cnab.manifest.v1": "CNAB",
+    "application/vnd.wasm.config.v1+json": "WASM",
+    "application/vnd.goharbor.harbor.sbom.v1": "SBOM",
+}
+_NAMED_KIND: Final = re.compile(r"application/vnd\.[^.]*\.(\w+)\.config\.[^./]+\+json")
+#: Kinds of accessories by what they say they are; anything else with a subject is of no kind.
+_ACCESSORIES: Final = {
+    "application/vnd.cncf.notary.signature": "signature.notation",
+    "application/vnd.goharbor.harbor.sbom.v1": "sbom.harbor",
+    "application/vnd.dev.cosign.artifact.sig.v1+json": "signature.cosign",
+}
+_WARNING_SHARE: Final = 0.85
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_KIBI: Final = 1024
+
+
+def record_push(
+    state: HarborState, name: str, digest: str, tag: str = "", *, by: str = "", request_id: str = ""
+) -> HarborArtifact:
+    """Note that a manifest, which is in the storage, was pushed; return its row.
+
+    Args:
+        state: Where it is noted.
+        name: The repository, which is made if it is new.
+        digest: The manifest.
+        tag: The tag it came with, or empty.
+        by: Who pushed it.
+        request_id: The request that did.
+    """
+    repository = ensure_repository(state, name)
+    artifact = repository.artifacts.get(digest) or _add_artifact(state, repository, digest)
+    if tag:
+        point(state, artifact, tag)
+        _adopt_signature(state, artifact, tag)
+    repository.updated = state.clock.now()
+    where = f"{name}:{tag}" if tag else f"{name}@{digest}"
+    state.note(
+        "create",
+        "artifact",
+        where,
+        by=by,
+        project_id=repository.project.id,
+        what=f"push artifact: {name}@{digest}",
+    )
+    state.emit(event(state, "push", artifact, tag=tag, by=by, request_id=request_id))
+    return artifact
+
+
+def record_pull(
+    state: HarborState, artifact: HarborArtifact, tag: str, *, by: str, request_id: str
+) -> None:
+    """Count a pull: Harbor does so for each GET of a manifest (HARBOR-6)."""
+    now = state.clock.now()
+    name = artifact.repository.name
+    artifact.repository.pull_count += 1
+    artifact.pulled = now
+    if tag in artifact.tags:
+        artifact.tags[tag].pulled = now
+    state.note(
+        "pull",
+        "artifact",
+        f"{name}:{tag}" if tag else f"{name}@{artifact.digest}",
+        by=by,
+        project_id=artifact.repository.project.id,
+        what=f"pull artifact: {name}@{artifact.digest}",
+    )
+    state.emit(event(state, "pull", artifact, tag=tag, by=by, request_id=request_id))
+
+
+def delete_artifact(
+    state: HarborState, artifact: HarborArtifact, *, by: str = "", request_id: str = ""
+) -> None:
+    """Delete an artifact with its tags and what belongs to it.
+
+    Raises:
+        HarborError: A tag of it is immutable, or an index refers to it.
+    """
+    repository = artifact.repository
+    for tag in artifact.tags:
+        check_mutable(artifact.repository, tag, doing="delete")
+    if repository.parents[artifact.digest]:
+        msg = "the deleting artifact is referenced by others"
+        raise HarborError(412, "VIOLATE_FOREIGN_KEY_CONSTRAINT", msg)
+    for accessory in accessories_of(artifact):
+        delete_artifact(state, accessory, by=by, request_id=request_id)
+    _remove(state, artifact, by=by, request_id=request_id)
+    for child in _orphans(artifact):
+        _remove(state, child, by=by, request_id=request_id)
+
+
+def delete_repository(
+    state: HarborState, repository: HarborRepository, *, by: str = "", request_id: str = ""
+) -> None:
+    """Delete a repository and everything in it; the children of an index go silently.
+
+    Raises:
+        HarborError: A tag in it is immutable.
+    """
+    for tag in repository.tags:
+        check_mutable(repository, tag, doing="delete")
+    children = {digest for digest, parents in repository.parents.items() if parents}
+    for artifact in tuple(repository.artifacts.values()):
+        silent = artifact.digest in children
+        _remove(state, artifact, by=by, request_id=request_id, silent=silent)
+    del state.repositories[repository.name]
+    state.note("delete", "repository", repository.name, by=by, project_id=repository.project.id)
+
+
+def point(state: HarborState, artifact: HarborArtifact, name: str) -> HarborTag:
+    """Point a tag to an artifact, from wherever it pointed before."""
+    repository = artifact.repository
+    now = state.clock.now()
+    tag = repository.tags.get(name)
+    if tag is None:
+        tag = HarborTag(id=state.next_id("tag"), name=name, artifact=artifact, pushed=now)
+        repository.tags[name] = tag
+    elif tag.artifact is not artifact:
+        del tag.artifact.tags[name]
+        tag.artifact, tag.pushed = artifact, now
+    artifact.tags[name] = tag
+    state.storage.tag(repository.name, name, artifact.digest)
+    return tag
+
+
+def create_tag(
+    state: HarborState, artifact: HarborArtifact, name: str, *, by: str = "", request_id: str = ""
+) -> None:
+    """Point a new tag to an artifact.
+
+    Raises:
+        HarborError: The repository has it already.
+    """
+    repository = artifact.repository
+    if name in repository.tags:
+        refuse.conflict(f"tag {name} already exists under the repository {repository.id}")
+    point(state, artifact, name)
+    state.note(
+        "create", "tag", f"{repository.name}:{name}", by=by, project_id=repository.project.id
+    )
+    state.emit(event(state, "tag_create", artifact, tag=name, by=by, request_id=request_id))
+
+
+def delete_tag(
+    state: HarborState, artifact: HarborArtifact, name: str, *, by: str = "", request_id: str = ""
+) -> None:
+    """Take a tag from an artifact.
+
+    Raises:
+        HarborError: The artifact does not have it, or it is immutable.
+    """
+    repository = artifact.repository
+    if name not in artifact.tags:
+        refuse.not_found(f"tag {name} attached to artifact {artifact.id} not found")
+    check_mutable(repository, name, doing="delete")
+    state.emit(event(state, "tag_delete", artifact, tag=name, by=by, request_id=request_id))
+    del artifact.tags[name], repository.tags[name]
+    state.storage.delete_tag(repository.name, name)
+    state.note(
+        "delete", "tag", f"{repository.name}:{name}", by=by, project_id=repository.project.id
+    )
+
+
+def copy_artifact(
+    state: HarborState, source: HarborArtifact, name: str, *, by: str = "", request_id: str = ""
+) -> None:
+    """Copy an artifact within Harbor: children, accessories and all its tags with it.
+
+    Raises:
+        HarborError: A blob of it was lost.
+    """
+    for digest in _child_digests(source):
+        child = source.repository.artifacts.get(digest)
+        if child is not None:
+            copy_artifact(state, child, name, by=by, request_id=request_id)
+    _copy_content(state, source, name)
+    copied = record_push(state, name, source.digest, by=by, request_id=request_id)
+    for tag in sorted(source.tags.values(), key=lambda each: each.id, reverse=True):
+        point(state, copied, tag.name)
+        _adopt_signature(state, copied, tag.name)
+    for accessory in accessories_of(source):
+        copy_artifact(state, accessory, name, by=by, request_id=request_id)
+
+
+def accessories_of(artifact: HarborArtifact) -> list[HarborArtifact]:
+    """Return what belongs to an artifact, in the order it came."""
+    return list(artifact.repository.accessories.get(artifact.digest, ()))
+
+
+def is_listed(artifact: HarborArtifact) -> bool:
+    """Tell whether a list shows it: not what belongs to another, nor an untagged child."""
+    if artifact.accessory is not None:
+        return False
+    return bool(artifact.tags) or not artifact.repository.parents[artifact.digest]
+
+
+def event(
+    state: HarborState,
+    kind: Any,
+    artifact: HarborArtifact,
+    *,
+    tag: str = "",
+    by: str = "",
+    request_id: str = "",
+) -> HarborEvent:
+    """Return what happened to an artifact as an event."""
+    return HarborEvent(
+        kind=kind,
+        project=artifact.repository.project,
+        repository=artifact.repository.name,
+        digest=artifact.digest,
+        tag=tag,
+        tags=tuple(artifact.tags),
+        operator=by,
+        at=state.clock.now(),
+        request_id=request_id,
+    )
+
+
+def ensure_repository(state: HarborState, name: str) -> HarborRepository:
+    """Return a repository, made if it is new."""
+    found = state.repositories.get(name)
+    if found is not None:
+        return found
+    now = state.clock.now()
+    project = state.project(name.partition("/")[0])
+    made = HarborRepository(
+        id=state.next_id("repository"), project=project, name=name, created=now, updated=now
+    )
+    state.repositories[name] = made
+    return made
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+def check_mutable(repository: HarborRepository, tag: str, *, doing: str = "push") -> None:
+    """Refuse to change a tag that a rule protects (HARBOR-13).
+
+    Raises:
+        HarborError: It is there and immutable.
+    """
+    if tag not in repository.tags or not is_immutable(repository, tag):
+        return
+    if doing == "delete":
+        refuse.precondition(f"the tag {tag} configured as immutable, cannot be deleted")
+    msg = (
+        f"Failed to process request due to '{repository.short_name}:{tag}' configured as immutable."
+    )
+    refuse.precondition(msg)
+
+
+def is_immutable(repository: HarborRepository, tag: str) -> bool:
+    """Tell whether a rule of the project protects a tag."""
+    return any(
+        not rule.get("disabled")
+        and _selects(rule["scope_selectors"].get("repository", ()), repository.short_name)
+        and _selects(rule["tag_selectors"], tag)
+        for rule in repository.project.immutable_rules.values()
+    )
+
+
+def charge(
+    state: HarborState, project: HarborProject, sizes: Mapping[str, int], *, by: str
+) -> None:
+    """Count bytes that come into a project, each digest once.
+
+    Raises:
+        HarborError: They are more than it may hold.
+    """
+    new = {digest: size for digest, size in sizes.items() if digest not in project.sizes}
+    size = sum(new.values())
+    if 0 <= project.limit < project.used + size:
+        msg = (
+            f"adding {readable(size)} of storage resource, which when updated to current usage of"
+            f" {readable(project.used)} will exceed the configured upper limit of"
+            f" {readable(project.limit)}."
+        )
+        for kind in ("quota_warning", "quota_exceeded"):
+            state.emit(_quota_event(state, project, kind, by, msg))
+        refuse.denied(msg)
+    _use(state, project, size)
+    project.sizes.update(new)
+
+
+def release(state: HarborState, project: HarborProject, sizes: Iterable[str]) -> None:
+    """Count bytes that an artifact needed and perhaps nothing needs any more."""
+    project.uses.subtract(sizes)
+    gone = [digest for digest in sizes if project.uses[digest] <= 0]
+    _use(state, project, -sum(project.sizes.pop(digest, 0) for digest in gone))
+
+
+def readable(size: float) -> str:
+    """Return a size as Harbor's messages have it.
+
+    Example:
+        >>> readable(833), readable(40960)
+        ('833 B', '40.0 KiB')
+    """
+    unit = 0
+    while size >= _KIBI and unit + 1 < len(_UNITS):
+        size /= _KIBI
+        unit += 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
+
+
+def _use(state: HarborState, project: HarborProject, size: int) -> None:
+    if size:
+        project.used += size
+        project.quota_updated = state.clock.now()
+
+
+def _quota_event(
+    state: HarborState, project: HarborProject, kind: Any, by: str, details: str
+) -> HarborEvent:
+    return HarborEvent(
+        kind=kind, project=project, operator=by, at=state.clock.now(), details=details
+    )
+
+
+def _selects(selectors: Iterable[Mapping[str, Any]], name: str) -> bool:
+    """Tell whether every selector of a rule takes a name."""
+    return all(
+        matches(str(each["pattern"]), name) != str(each["decoration"]).lower().endswith("excludes")
+        for each in selectors
+    )
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether a doublestar pattern takes a name.
+
+    Example:
+        >>> matches("v*", "v1"), matches("*", "a/b"), matches("**", "a/b"), matches("{a,b}", "b")
+        (True, False, True, True)
+    """
+    return _compiled(pattern).fullmatch(name) is not None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    pieces = re.findall(r"\*\*/?|\*|\?|\[[^\]]+\]|\\.|[{},]|[^*?\[{},\\]+|\[", pattern)
+    depth = 0
+    out = []
+    for piece in pieces:
+        depth += {"{": 1, "}": -1}.get(piece, 0)
+        out.append(_translated(piece, depth))
+    return re.compile("".join(out), re.DOTALL)
+
+
+def _translated(piece: str, depth: int) -> str:
+    fixed = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")"}
+    if piece == "," and depth:
+        return "|"
+    if piece in fixed:
+        return fixed[piece]
+    if piece.startswith("[") and piece.endswith("]"):
+        return f"[^{piece[2:]}" if piece[1] in "!^" else piece
+    return re.escape(piece.removeprefix("\\"))
+
+
+# --- reading a manifest ----------------------------------------------------------------------
+
+
+def _add_artifact(state: HarborState, repository: HarborRepository, digest: str) -> HarborArtifact:
+    manifest = state.storage.manifest(repository.name, digest)
+    assert manifest is not None  # noqa: S101 - it was pushed a moment ago
+    children = _children(manifest)
+    artifact = HarborArtifact(
+        id=state.next_id("artifact"),
+        repository=repository,
+        digest=digest,
+        manifest_type=manifest.media_type,
+        media_type=_config_type(manifest),
+        artifact_type="" if children or _is_index(manifest) else _artifact_type(manifest),
+        kind=_kind(_config_type(manifest)),
+        size=_size(repository, manifest, children),
+        pushed=state.clock.now(),
+        children=children,
+        attributes=_attributes(state, repository.name, manifest),
+        annotations=manifest.document.get("annotations") or {},
+        sizes=blob_sizes(manifest),
+    )
+    repository.artifacts[digest] = artifact
+    repository.parents.update(_child_digests(artifact))
+    repository.project.uses.update(artifact.sizes.keys())
+    if manifest.subject is not None:
+        kind = _ACCESSORIES.get(artifact.artifact_type, "subject.accessory")
+        _attach(state, artifact, kind, manifest.subject)
+    return artifact
+
+
+def blob_sizes(manifest: StoredManifest) -> dict[str, int]:
+    """Return the sizes of a manifest and what it is made of, by digest."""
+    document = manifest.document
+    parts = [document.get("config"), *(document.get("layers") or ())]
+    found = {str(part["digest"]): int(part.get("size", 0)) for part in parts if part}
+    return {str(manifest.digest): len(manifest.content), **found}
+
+
+def _is_index(manifest: StoredManifest) -> bool:
+    return manifest.media_type in INDEX_TYPES
+
+
+def _config_type(manifest: StoredManifest) -> str:
+    config = manifest.document.get("config") or {}
+    return manifest.media_type if _is_index(manifest) else str(config.get("mediaType", ""))
+
+
+def _artifact_type(manifest: StoredManifest) -> str:
+    return str(manifest.document.get("artifactType") or _config_type(manifest))
+
+
+def _kind(config_type: str) -> str:
+    if config_type in _IMAGE_CONFIGS or config_type in INDEX_TYPES:
+        return "IMAGE"
+    named = _NAMED_KIND.fullmatch(config_type)
+    return _KINDS.get(config_type) or (named[1].upper() if named else "UNKNOWN")
+
+
+def _children(manifest: StoredManifest) -> tuple[Mapping[str, Any], ...]:
+    return tuple(manifest.document.get("manifests") or ()) if _is_index(manifest) else ()
+
+
+def _child_digests(artifact: HarborArtifact) -> list[str]:
+    return [str(each["digest"]) for each in artifact.children]
+
+
+def _size(
+    repository: HarborRepository, manifest: StoredManifest, children: Iterable[Mapping[str, Any]]
+) -> int:
+    """Return the bytes of a manifest and its blobs; those of an index are its children's too."""
+    if not _is_index(manifest):
+        return sum(blob_sizes(manifest).values())
+    held = (repository.artifacts.get(str(each["digest"])) for each in children)
+    return len(manifest.content) + sum(each.size for each in held if each is not None)
+
+
+def _attributes(state: HarborState, name: str, manifest: StoredManifest) -> dict[str, Any]:
+    """Return what the configuration of an image says that Harbor shows."""
+    if _config_type(manifest) not in _IMAGE_CONFIGS:
+        return {}
+    document = _configuration(state, name, manifest)
+    shown = ("architecture", "author", "config", "created", "os")
+    return {key: document[key] for key in shown if key in document}
+
+
+def _configuration(state: HarborState, name: str, manifest: StoredManifest) -> dict[str, Any]:
+    blob = state.storage.blob(name, str(manifest.document["config"]["digest"]))
+    with suppress(ValueError):
+        document = json.loads(blob.read()) if blob is not None else {}
+        return document if isinstance(document, dict) else {}
+    return {}
+
+
+def _adopt_signature(state: HarborState, artifact: HarborArtifact, tag: str) -> None:
+    """Make an artifact with a tag of cosign's an accessory of the one it signs (HARBOR-6)."""
+    named = _COSIGN_TAG.fullmatch(tag)
+    manifest = state.storage.manifest(artifact.repository.name, artifact.digest)
+    layers = manifest.document.get("layers") or () if manifest is not None else ()
+    if named and any(layer.get("mediaType") == _SIMPLE_SIGNING for layer in layers):
+        _attach(state, artifact, "signature.cosign", f"sha256:{named[1]}")
+
+
+def _attach(state: HarborState, artifact: HarborArtifact, kind: str, subject: str) -> None:
+    if artifact.accessory is None:
+        artifact.repository.accessories.setdefault(subject, []).append(artifact)
+        artifact.accessory = HarborAccessory(
+            id=state.next_id("accessory"), kind=kind, subject=subject, created=state.clock.now()
+        )
+
+
+def configuration(state: HarborState, artifact: HarborArtifact) -> dict[str, Any]:
+    """Return the parsed configuration of an image."""
+    manifest = state.storage.manifest(artifact.repository.name, artifact.digest)
+    return _configuration(state, artifact.repository.name, manifest) if manifest else {}
+
+
+# --- copying and deleting --------------------------------------------------------------------
+
+
+def _copy_content(state: HarborState, source: HarborArtifact, name: str) -> None:
+    origin = source.repository.name
+    manifest = state.storage.manifest(origin, source.digest)
+    assert manifest is not None  # noqa: S101 - rows and storage go together
+    for digest in source.sizes:
+        blob = state.storage.blob(origin, digest)
+        if blob is None and digest != source.digest:
+            raise HarborError(500, "UNKNOWN", f"the blob {digest} is lost")
+        if blob is not None:
+            state.storage.link_blob(name, digest, blob)
+    charge(state, state.project(name.partition("/")[0]), source.sizes, by="")
+    state.storage.put_manifest(
+        name, manifest.content, media_type=manifest.media_type, digest=manifest.digest
+    )
+
+
+def _remove(
+    state: HarborState, artifact: HarborArtifact, *, by: str, request_id: str, silent: bool = False
+) -> None:
+    repository = artifact.repository
+    tag = next(iter(artifact.tags), "")
+    if not silent:
+        state.emit(event(state, "delete", artifact, tag=tag, by=by, request_id=request_id))
+        mark = f":{tag}" if tag else f"@{artifact.digest}"
+        state.note(
+            "delete",
+            "artifact",
+            f"{repository.name}{mark}",
+            by=by,
+            project_id=repository.project.id,
+            what=f"delete artifact: {repository.name}@{artifact.digest}",
+        )
+    for name in artifact.tags:
+        del repository.tags[name]
+    del repository.artifacts[artifact.digest]
+    repository.parents.subtract(_child_digests(artifact))
+    if artifact.accessory is not None:
+        repository.accessories[artifact.accessory.subject].remove(artifact)
+    state.storage.delete_manifest(repository.name, artifact.digest)
+    release(state, repository.project, artifact.sizes)
+
+
+def _orphans(index: HarborArtifact) -> list[HarborArtifact]:
+    """Return the untagged children of a deleted index that no other index names."""
+    repository = index.repository
+    named = (digest for digest in _child_digests(index) if not repository.parents[digest])
+    found = [repository.artifacts.get(digest) for digest in named]
+    return [each for each in found if each is not None and not each.tags]

@@ -1,0 +1,437 @@
+"""The ``/v2`` face of the emulated Harbor: its checks before distribution's handlers, its books after.
+
+Behind Harbor stands a distribution 2.8 registry; it does the work here too, by the handlers of
+the embedded registry. Tags, though, are Harbor's own: lists come from its rows, and a manifest
+asked for by tag is looked up there (HARBOR-6).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from urllib.parse import urlencode
+
+import attrs
+
+from harborsync.content import OCI_INDEX
+from harborsync.errors import InvalidReference
+from harborsync.reference import Digest, Tag
+from harborsync.testing import harbor_artifacts as artifacts
+from harborsync.testing import harbor_refusals as refuse
+from harborsync.testing import server_blobs as blobs
+from harborsync.testing import server_manifests as manifests
+from harborsync.testing import server_uploads as uploads
+from harborsync.testing.harbor_access import Identity, identify
+from harborsync.testing.harbor_manifests import check_manifest
+from harborsync.testing.harbor_router import check_writable
+from harborsync.testing.harbor_tokens import SERVICE, SERVICE_PATH
+from harborsync.testing.harbor_wire import HarborError
+from harborsync.testing.server_wire import Refusal, RequestBody, Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedReader
+
+    from harborsync.testing.harbor_state import HarborArtifact, HarborState
+    from harborsync.testing.harbor_tokens import TokenService
+    from harborsync.testing.server_hub import Hub
+    from harborsync.testing.server_wire import Request
+
+_JSON: Final = "application/json; charset=utf-8"
+_BACKEND: Final = {
+    "Docker-Distribution-API-Version": "registry/2.0",
+    "X-Content-Type-Options": "nosniff",
+}
+_NAME: Final = r"/v2/(?P<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+_ACTIONS: Final = {
+    "GET": "pull",
+    "HEAD": "pull",
+    "POST": "push",
+    "PUT": "push",
+    "PATCH": "push",
+    "DELETE": "delete",
+}
+_OCI: Final = {
+    "application/vnd.oci.image.manifest.v1+json": "OCI manifest found, but accept header does not support OCI manifests",
+    OCI_INDEX: "OCI index found, but accept header does not support OCI indexes",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request to ``/v2`` that has passed the checks.
+
+    Attributes:
+        state: What Harbor knows.
+        hub: The registry behind it.
+        request: The request.
+        identity: Who it comes from.
+        request_id: The value of X-Request-Id.
+    """
+
+    state: HarborState
+    hub: Hub
+    request: Request
+    identity: Identity
+    request_id: str
+
+
+class Shape(NamedTuple):
+    """A shape of paths and who answers for each method."""
+
+    path: re.Pattern[str]
+    handlers: dict[str, Callable[..., Response]]
+
+
+def answer_v2(
+    state: HarborState, hub: Hub, tokens: TokenService, request: Request, request_id: str
+) -> Response:
+    """Answer a request to ``/v2``."""
+    try:
+        check_writable(state, request)
+        shape, parts = _recognize(request)
+        identity = _identity(state, tokens, request)
+        with state.lock:
+            _authorize(state, request, identity, parts.get("repository", ""))
+        handler = shape.handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            return _wrong_method(shape)
+        call = Call(state=state, hub=hub, request=request, identity=identity, request_id=request_id)
+        return handler(call, **parts)
+    except HarborError as error:
+        return error.response
+    except Refusal as refusal:
+        return _from_backend(refusal.response)
+
+
+# --- who may ---------------------------------------------------------------------------------
+
+
+def _identity(state: HarborState, tokens: TokenService, request: Request) -> Identity:
+    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+    return tokens.identity(request) if scheme == "bearer" else identify(state, request)
+
+
+def _recognize(request: Request) -> tuple[Shape, dict[str, str]]:
+    """Return what a path means; one that means nothing is a matter of permission (HARBOR-2)."""
+    for shape in _SHAPES:
+        found = shape.path.fullmatch(request.path)
+        if found is not None:
+            parts = found.groupdict()
+            _check_names(request, parts.get("repository"))
+            return shape, parts
+    _refuse(f"un-recognized request: {request.method} {request.target}", "")
+
+
+def _check_names(request: Request, repository: str | None) -> None:
+    source = request.parameter("from") if request.method == "POST" else None
+    for name in (repository, source):
+        if name and "/" not in name:
+            refuse.bad_request(f"bad request: invalid repository name: {name}")
+
+
+def _authorize(state: HarborState, request: Request, identity: Identity, repository: str) -> None:
+    """Refuse what the caller may not do; the refusal is always a 401 (HARBOR-5).
+
+    Raises:
+        HarborError: They may not.
+    """
+    if request.path == "/v2/_catalog":
+        if not _may_read_catalog(identity):
+            _refuse("unauthorized to list catalog", 'Basic realm="harbor"')
+    elif not repository:
+        if not identity.known:
+            _refuse("unauthorized", _challenge(request, ()))
+    else:
+        _authorize_repositories(state, request, identity, repository)
+
+
+def _authorize_repositories(
+    state: HarborState, request: Request, identity: Identity, repository: str
+) -> None:
+    wanted = [(repository, _ACTIONS.get(request.method, "pull"))]
+    source = request.parameter("from") if request.method == "POST" else None
+    if source and request.parameter("mount"):
+        wanted.append((source, "pull"))
+    for name, action in wanted:
+        if "authorization" not in request.headers and request.method in {"GET", "HEAD"}:
+            msg = "authorize header needed to send HEAD to repository"
+            _refuse(msg, _challenge(request, wanted))
+        project = name.partition("/")[0]
+        if state.find_project(project) is None:
+            _refuse(f"project {project} not found", "")
+        if not _may(state, identity, name, action):
+            msg = f"unauthorized to access repository: {name}, action: {action}"
+            _refuse(msg, _challenge(request, wanted))
+
+
+def _may(state: HarborState, identity: Identity, repository: str, action: str) -> bool:
+    project = state.project(repository.partition("/")[0])
+    if identity.grants is not None:
+        return action in identity.grants.get(f"repository:{repository}", ())
+    return identity.may(project, "repository", action)
+
+
+def _may_read_catalog(identity: Identity) -> bool:
+    if identity.grants is not None:
+        return "*" in identity.grants.get("registry:catalog", ())
+    return identity.may_in_system("catalog", "read")
+
+
+def _challenge(request: Request, wanted: Any) -> str:
+    """Return a Basic challenge to whom has tried already, else one for a token (HARBOR-5)."""
+    if "authorization" in request.headers:
+        return 'Basic realm="harbor"'
+    challenge = f'Bearer realm="{request.origin}{SERVICE_PATH}",service="{SERVICE}"'
+    scopes = " ".join(f"repository:{name}:{_scope(action)}" for name, action in wanted)
+    return f'{challenge},scope="{scopes}"' if scopes else challenge
+
+
+def _scope(action: str) -> str:
+    return "pull,push" if action == "push" else action
+
+
+def _refuse(message: str, challenge: str) -> Any:
+    headers = {"Docker-Distribution-API-Version": "registry/2.0", "WWW-Authenticate": challenge}
+    raise HarborError(401, "UNAUTHORIZED", f"{message}: {message}", headers)
+
+
+# --- answers of the registry behind ----------------------------------------------------------
+
+
+def _from_backend(response: Response) -> Response:
+    """Return an answer of the registry behind as it passes through Harbor."""
+    headers = {**_BACKEND, **response.headers}
+    if headers.get("Content-Type") == "application/json":
+        headers["Content-Type"] = _JSON
+    return attrs.evolve(response, headers=headers)
+
+
+def _wrong_method(shape: Shape) -> Response:
+    headers = {
+        **_BACKEND,
+        "Allow": ", ".join(shape.handlers),
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return Response(status=405, headers=headers, body=b"Method not allowed\n")
+
+
+def _ping(call: Call) -> Response:  # noqa: ARG001 - a handler
+    return _from_backend(json_response(200, {}))
+
+
+def _get_blob(call: Call, repository: str, digest: str) -> Response:
+    try:
+        return _from_backend(blobs.get_blob(call.hub, call.request, repository, digest))
+    except Refusal as refusal:
+        if call.request.method == "HEAD":
+            # The check whether the project has the blob is Harbor's own, without detail.
+            refuse.not_found(f"blob {digest} not found")
+        raise
+
+
+def _delete_blob(call: Call, repository: str, digest: str) -> Response:
+    return _from_backend(blobs.delete_blob(call.hub, call.request, repository, digest))
+
+
+# --- uploads ---------------------------------------------------------------------------------
+
+
+def _start_upload(call: Call, repository: str) -> Response:
+    mount, source = call.request.parameter("mount"), call.request.parameter("from")
+    blob = call.hub.storage.blob(source, mount) if mount and source else None
+    if mount and blob is not None:
+        _charge(call, repository, {mount: blob.size})
+    return _from_backend(uploads.start_upload(call.hub, call.request, repository))
+
+
+def _patch_upload(call: Call, repository: str, upload: str) -> Response:
+    return _from_backend(uploads.patch_upload(call.hub, call.request, repository, upload))
+
+
+def _finish_upload(call: Call, repository: str, upload: str) -> Response:
+    """Close an upload; it is here that a quota bites (HARBOR-6)."""
+    session = call.hub.storage.upload(repository, upload)
+    digest = call.request.parameter("digest")
+    if session is not None and digest:
+        _charge(call, repository, {digest: session.offset + (call.request.body.length or 0)})
+    return _from_backend(uploads.finish_upload(call.hub, call.request, repository, upload))
+
+
+def _upload_status(call: Call, repository: str, upload: str) -> Response:
+    return _from_backend(uploads.upload_status(call.hub, call.request, repository, upload))
+
+
+def _cancel_upload(call: Call, repository: str, upload: str) -> Response:
+    done = uploads.cancel_upload(call.hub, call.request, repository, upload)
+    return _from_backend(attrs.evolve(done, headers={"Docker-Upload-UUID": upload}))
+
+
+def _charge(call: Call, repository: str, sizes: dict[str, int]) -> None:
+    with call.state.lock:
+        project = call.state.project(repository.partition("/")[0])
+        artifacts.charge(call.state, project, sizes, by=call.identity.name)
+
+
+# --- manifests -------------------------------------------------------------------------------
+
+
+def _get_manifest(call: Call, repository: str, reference: str) -> Response:
+    with call.state.lock:
+        artifact = call.state.artifact(repository, reference)
+    asked = call.request.headers.get("if-none-match", "").strip('"')
+    if asked == artifact.digest and call.state.since(2, 6):
+        return Response(status=304)
+    found = manifests.get_manifest(call.hub, call.request, repository, artifact.digest)
+    _check_accepted(call.request, found.headers["Content-Type"])
+    if call.request.method == "GET":
+        _note_pull(call, artifact, reference)
+    return _from_backend(found)
+
+
+def _check_accepted(request: Request, media_type: str) -> None:
+    """Refuse an OCI manifest to whom has not named its type; ``*/*`` does not (HARBOR-6)."""
+    accepted = {
+        part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")
+    }
+    if media_type in _OCI and media_type not in accepted:
+        raise Refusal(404, "MANIFEST_UNKNOWN", _OCI[media_type])
+
+
+def _note_pull(call: Call, artifact: HarborArtifact, reference: str) -> None:
+    tag = "" if ":" in reference else reference
+    with call.state.lock:
+        artifacts.record_pull(
+            call.state, artifact, tag, by=call.identity.name, request_id=call.request_id
+        )
+
+
+def _put_manifest(call: Call, repository: str, reference: str) -> Response:
+    content = call.request.body.read()
+    request = attrs.evolve(call.request, body=_replayed(content))
+    tag = "" if ":" in reference else _tag(reference)
+    state = call.state
+    check_manifest(state, content, request.headers.get("content-type", ""))
+    with state.lock:
+        project = state.project(repository.partition("/")[0])
+        if project.registry_id:
+            refuse.denied("can not push artifact to a proxy project")
+        if tag and repository in state.repositories:
+            artifacts.check_mutable(state.repositories[repository], tag)
+        artifacts.charge(
+            state, project, {str(Digest.of(content)): len(content)}, by=call.identity.name
+        )
+    done = manifests.put_manifest(call.hub, request, repository, reference)
+    digest = done.headers["Docker-Content-Digest"]
+    with state.lock:
+        artifacts.record_push(
+            state, repository, digest, tag, by=call.identity.name, request_id=call.request_id
+        )
+    headers = {**done.headers, "Location": f"{request.origin}{done.headers['Location']}"}
+    return _from_backend(attrs.evolve(done, headers=headers))
+
+
+def _delete_manifest(call: Call, repository: str, reference: str) -> Response:
+    if ":" not in reference:
+        msg = f"unsupported digest {reference}: invalid checksum digest format"
+        raise HarborError(400, "UNSUPPORTED", msg)
+    with call.state.lock:
+        artifact = call.state.artifact(repository, reference)
+        artifacts.delete_artifact(
+            call.state, artifact, by=call.identity.name, request_id=call.request_id
+        )
+    return Response(status=202)
+
+
+def _tag(text: str) -> str:
+    try:
+        return Tag(text)
+    except InvalidReference as error:
+        refuse.bad_request(f"bad request: invalid tag name: {text}")
+
+
+def _replayed(content: bytes) -> RequestBody:
+    return RequestBody(cast("BufferedReader", io.BufferedReader(io.BytesIO(content))), len(content))
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+def _list_tags(call: Call, repository: str) -> Response:
+    with call.state.lock:
+        names = sorted(call.state.repository(repository).tags)
+    page, link = _page(call.request, names)
+    return json_response(200, {"name": repository, "tags": page}, {"Content-Type": _JSON, **link})
+
+
+def _list_repositories(call: Call) -> Response:
+    with call.state.lock:
+        names = sorted(call.state.repositories)
+    last = call.request.parameter("last")
+    if last and last not in names:
+        refuse.bad_request(f"the last: {last} should be a valid repository name")
+    page, link = _page(call.request, names)
+    return json_response(200, {"repositories": page}, {"Content-Type": _JSON, **link})
+
+
+def _page(request: Request, names: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Return what follows ``last``, at most ``n``; without ``n`` that is all (HARBOR-6)."""
+    last, asked = request.parameter("last"), request.parameter("n")
+    rest = [name for name in names if last is None or name > last]
+    if asked is None:
+        return rest, {}
+    if not asked.isdecimal():
+        refuse.bad_request("the N must be a positive int type")
+    page = rest[: int(asked)]
+    if not page or len(page) == len(rest):
+        return page, {}
+    query = urlencode({"last": page[-1], "n": asked})
+    return page, {"Link": f'<{request.path}?{query}>; rel="next"'}
+
+
+def _list_referrers(call: Call, repository: str, digest: str) -> Response:
+    """List what belongs to a digest; the count tells of all kinds, asked for or not (HARBOR-6)."""
+    try:
+        Digest.parse(digest)
+    except InvalidReference as error:
+        refuse.bad_request(f"unsupported digest {digest}: invalid checksum digest format")
+    if not call.state.since(2, 8):
+        refuse.not_found("404 page not found")
+    with call.state.lock:
+        found = _referrers(call.state, repository, digest)
+    headers = {"Content-Type": OCI_INDEX, "X-Total-Count": str(len(found))}
+    wanted = call.request.parameter("artifactType")
+    if wanted:
+        found = [each for each in found if each.get("artifactType") == wanted]
+        headers["OCI-Filters-Applied"] = "artifactType"
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+    return json_response(200, document, headers)
+
+
+def _referrers(state: HarborState, repository: str, digest: str) -> list[dict[str, Any]]:
+    held = state.repositories.get(repository)
+    attached = held.accessories.get(digest, ()) if held is not None else ()
+    stored = (state.storage.manifest(repository, each.digest) for each in attached)
+    return [each.referrer for each in stored if each is not None]
+
+
+_MANIFESTS: Final = {"GET": _get_manifest, "PUT": _put_manifest, "DELETE": _delete_manifest}
+_UPLOAD: Final = {
+    "GET": _upload_status,
+    "PATCH": _patch_upload,
+    "PUT": _finish_upload,
+    "DELETE": _cancel_upload,
+}
+_SHAPES: Final = (
+    Shape(re.compile(r"/v2/?"), {"GET": _ping}),
+    Shape(re.compile(r"/v2/_catalog"), {"GET": _list_repositories}),
+    Shape(re.compile(rf"{_NAME}/tags/list"), {"GET": _list_tags}),
+    Shape(re.compile(rf"{_NAME}/referrers/(?P<digest>[^/]+)"), {"GET": _list_referrers}),
+    Shape(re.compile(rf"{_NAME}/blobs/uploads/?"), {"POST": _start_upload}),
+    Shape(re.compile(rf"{_NAME}/blobs/uploads/(?P<upload>[^/]+)"), _UPLOAD),
+    Shape(
+        re.compile(rf"{_NAME}/blobs/(?P<digest>[^/]+)"), {"GET": _get_blob, "DELETE": _delete_blob}
+    ),
+    Shape(re.compile(rf"{_NAME}/manifests/(?P<reference>[^/]+)"), _MANIFESTS),
+)

@@ -8,6 +8,7 @@ the last kind cannot decide; see :mod:`harborsync.filters`.
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -79,7 +80,7 @@ class Artifact:
     satellites: frozenset[Digest] | Unknown = NOT_FETCHED
     immutable: bool | Unknown = NOT_FETCHED
 
-    @property
+    @cached_property
     def ref(self) -> ArtifactRef:
         """The artifact's name inside its registry, with all that is known of it."""
         digest = None if isinstance(self.digest, Unknown) else self.digest

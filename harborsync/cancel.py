@@ -6,7 +6,6 @@ Both are looked at in one place, :meth:`Cancel.check`: between blocks and before
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ import attrs
 from harborsync.errors import Cancelled, OutOfTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @attrs.frozen(kw_only=True)
@@ -54,17 +53,27 @@ class TimeLimit:
 _LIMIT: Final[ContextVar[TimeLimit | None]] = ContextVar("time_limit", default=None)
 
 
-@contextmanager
-def limited(limit: TimeLimit | None) -> Iterator[None]:
+class limited:  # noqa: N801 - read as what is done within
     """Hold what this thread does to a limit, in place of an outer one; None for no limit.
 
     A thread that helps has it too if it is started in a copy of this one's context.
+
+    Args:
+        limit: The limit.
     """
-    token = _LIMIT.set(limit)
-    try:
-        yield
-    finally:
-        _LIMIT.reset(token)
+
+    __slots__ = ("_limit", "_token")
+
+    def __init__(self, limit: TimeLimit | None) -> None:
+        self._limit = limit
+
+    def __enter__(self) -> None:
+        """Put the limit in place."""
+        self._token = _LIMIT.set(self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        """Put the outer limit back."""
+        _LIMIT.reset(self._token)
 
 
 def check_time() -> None:

@@ -44,12 +44,12 @@ Every class survives pickling with its fields, so failures cross process borders
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from types import TracebackType
 
 
 class Side(StrEnum):
@@ -101,14 +101,32 @@ class HarborsyncError(Exception):
         return self
 
 
-@contextmanager
-def on_side(side: Side, kind: type[HarborsyncError] = HarborsyncError) -> Iterator[None]:
-    """Mark errors of a kind that come through with the side they are of, unless they are marked."""
-    try:
-        yield
-    except kind as error:
-        error.at(side)
-        raise
+class on_side:  # noqa: N801 - read as what is done there
+    """Mark errors of a kind that come through with the side they are of, unless they are marked.
+
+    Args:
+        side: The side.
+        kind: Which errors are marked.
+    """
+
+    __slots__ = ("_kind", "_side")
+
+    def __init__(self, side: Side, kind: type[HarborsyncError] = HarborsyncError) -> None:
+        self._side = side
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        """Do nothing yet."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Mark the error, if there is one, and let it through."""
+        if isinstance(error, self._kind):
+            error.at(self._side)
 
 
 # --- the wish is wrong ---------------------------------------------------------------------

@@ -47,7 +47,8 @@ class _Flight:
     """Work that one thread does and others wait for."""
 
     def __init__(self) -> None:
-        self.done = threading.Event()
+        self._ended = threading.Lock()
+        self._ended.acquire()
         self.error: BaseException | None = None
 
     def await_end(self) -> None:
@@ -56,8 +57,13 @@ class _Flight:
         Raises:
             OutOfTime: The time of whoever waits is up.
         """
-        while not self.done.wait(_LOOK_AGAIN):
+        while not self._ended.acquire(timeout=_LOOK_AGAIN):
             check_time()
+        self._ended.release()
+
+    def end(self) -> None:
+        """Let all who wait go on."""
+        self._ended.release()
 
     def pass_on_failure(self) -> None:
         """Raise what the work raised; that only its own time was up is no failure of others."""
@@ -78,8 +84,7 @@ class Ledger:
 
     def has(self, shelf: Shelf, digest: Digest) -> bool:
         """Tell whether ``digest`` is known to be in ``shelf``."""
-        with self._lock:
-            return digest in self._present[shelf]
+        return digest in self._present.get(shelf, ())
 
     def note(self, shelf: Shelf, digest: Digest) -> None:
         """Note that ``digest`` is in ``shelf``."""
@@ -208,4 +213,4 @@ class Ledger:
             with self._lock:
                 for key in keys:
                     del self._flights[key]
-            flight.done.set()
+            flight.end()

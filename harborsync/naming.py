@@ -29,6 +29,7 @@ that hang on a digest (``sha256-…``) keep their names, whatever the templates 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
@@ -113,6 +114,8 @@ class Naming:
             InvalidReference: What comes out is no name, or ``flatten`` drops too much.
             PatternTimeout: A rewrite took too long.
         """
+        if self._keeps_everything:
+            return source
         name = self._map_namespace(source.repository)
         for pattern, replacement in self.rewrites:
             name = compile_pattern(pattern).replace(replacement, name)
@@ -123,6 +126,10 @@ class Naming:
         except InvalidReference as error:
             msg = f"{source} would become a name that is none: {error.message}"
             raise InvalidReference(msg, hint=error.hint) from error
+
+    @cached_property
+    def _keeps_everything(self) -> bool:
+        return self == Naming()
 
     @staticmethod
     def check(destination: ArtifactRef, quirks: Quirks) -> None:
@@ -225,7 +232,7 @@ def find_collisions(pairs: Iterable[tuple[_S, ArtifactRef]]) -> tuple[Collision[
     sources: dict[ArtifactRef, dict[_S, None]] = {}
     for source, destination in pairs:
         if destination.tag is not None:
-            place = attrs.evolve(destination, digest=None)
+            place = ArtifactRef(destination.repository, destination.tag)
             sources.setdefault(place, {})[source] = None
     return tuple(
         Collision(destination=place, sources=tuple(found))

@@ -9,7 +9,7 @@ be read is a note in the plan, what could not be written a warning in the report
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import attrs
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from harborsync.endpoint import Endpoint
     from harborsync.reference import Digest
-    from harborsync.registry import Registry
+    from harborsync.registry import DescribingRepositories, Labelling, Registry
     from harborsync.warehouse import Warehouse
 
 _T = TypeVar("_T")
@@ -141,8 +141,8 @@ class _Finishing:
         listed = self._warehouse.known_labels(endpoint, repository, bearer.digest)
         if not isinstance(listed, Unknown):
             return listed
-        api = self._warehouse.registry(endpoint).abilities.labels
-        return api.get_labels(repository, bearer.digest) if api and is_there else _NONE
+        api = _labelling(self._warehouse.registry(endpoint))
+        return api.get_labels(repository, bearer.digest) if is_there else _NONE
 
     def _definitions(self, groups: Iterable[_Group]) -> dict[_Place, dict[str, Label]]:
         """Ask each repository once what the labels are that something is to get."""
@@ -153,9 +153,7 @@ class _Finishing:
         return {place: self._found(place, wanted) for place, wanted in names.items()}
 
     def _found(self, place: _Place, names: frozenset[str]) -> dict[str, Label]:
-        api = self._warehouse.registry(place.endpoint).abilities.labels
-        if api is None:
-            return {}
+        api = _labelling(self._warehouse.registry(place.endpoint))
         what = f"nothing but the names of labels in {place} can be told"
         found = self._tried(what, partial(api.find_labels, place.repository, names))
         return {label.name: label for label in found or ()}
@@ -304,11 +302,8 @@ def relabel(registry: Registry, step: Step) -> None:
     Raises:
         HarborsyncError: They could not be changed, or not all of them.
     """
-    change, labels = step.labels, registry.abilities.labels
-    if change is None or labels is None:
-        msg = f"{registry.name} keeps no labels"
-        raise PlanRefused(msg, hint="make the plan again")
-    labels.change_labels(
+    change = step.labels or LabelChange()
+    _labelling(registry).change_labels(
         step.destination.repository,
         step.wanted,
         attach=change.attach,
@@ -320,15 +315,21 @@ def describe(registry: Registry, change: DescriptionChange) -> Failure | None:
     """Change the text about a repository; writes. What goes wrong is returned."""
     try:
         with on_side(Side.DESTINATION):
-            _describe(registry, change)
+            _describing(registry).set_description(change.destination, change.new)
     except HarborsyncError as error:
         return Failure.of(error)
     return None
 
 
-def _describe(registry: Registry, change: DescriptionChange) -> None:
-    descriptions = registry.abilities.descriptions
-    if descriptions is None:
-        msg = f"{registry.name} keeps no descriptions"
-        raise PlanRefused(msg, hint="make the plan again")
-    descriptions.set_description(change.destination, change.new)
+def _labelling(registry: Registry) -> Labelling:
+    return registry.abilities.labels or _refuse(registry, Metadata.LABELS)
+
+
+def _describing(registry: Registry) -> DescribingRepositories:
+    return registry.abilities.descriptions or _refuse(registry, Metadata.DESCRIPTIONS)
+
+
+def _refuse(registry: Registry, kind: Metadata) -> NoReturn:
+    """Refuse what was planned when the registry could still do it."""
+    msg = f"{registry.name} keeps no {kind}"
+    raise PlanRefused(msg, hint="make the plan again")

@@ -77,7 +77,7 @@ def open_registry(
     outside = context or OpenContext(credentials=default_credentials())
     provider = find_provider(address, plugins=plugins)
     place = address.address if address.is_path else provider.host(address)
-    address, outside = _with_named_login(address, outside, place)
+    address, outside = with_named_login(address, outside, place)
     address, limiter = _with_bandwidth(address, outside, place)
     registry = provider.open(address, outside)
     return registry if limiter is None else LimitedRegistry(registry, limiter, outside.cancel)
@@ -180,10 +180,19 @@ def _unknown(name: str, plugins: Iterable[EntryPoint]) -> UnknownProvider:
     )
 
 
-def _with_named_login(
+def with_named_login(
     endpoint: Endpoint, context: OpenContext, place: str
 ) -> tuple[Endpoint, OpenContext]:
-    """Turn the option ``credentials=NAME`` into a source that knows that login only."""
+    """Turn the option ``credentials=NAME`` into a source that knows that login only.
+
+    Args:
+        endpoint: Whose option.
+        context: Whose logins.
+        place: The host that the login is for.
+
+    Raises:
+        ConfigurationError: The option names nothing, or the endpoint has no host.
+    """
     options = endpoint.options
     name = options.pop("credentials", None)
     if name is None:

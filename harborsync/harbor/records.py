@@ -7,6 +7,7 @@ a default, a flag that is absent is false, and a masked secret is None and never
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -61,6 +62,8 @@ def write(value: object) -> Any:
         return value.value
     if isinstance(value, tuple):
         return [write(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: write(item) for key, item in value.items()}
     if attrs.has(type(value)):
         return _fields(value)
     return value

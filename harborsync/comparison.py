@@ -35,7 +35,7 @@ def compare(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> It
     source = attrs.evolve(artifact.ref, digest=digest)
     wanted = _wanted(planning, rule, source, digest)
     for to in rule.destinations:
-        one = _Comparison(planning, rule, to, source, wanted)
+        one = _Comparison(planning, rule, to, artifact, source, wanted)
         yield from planning.guarded(rule, f"{source} to {to}", one.steps)
 
 
@@ -70,12 +70,14 @@ class _Comparison:
         planning: Planning,
         rule: ReplicationRule,
         to: Endpoint,
+        artifact: Artifact,
         source: ArtifactRef,
         wanted: Digest,
     ) -> None:
         self._planning = planning
         self._rule = rule
         self._to = to
+        self._artifact = artifact
         self._source = source
         self._wanted = wanted
         self._registry = planning.warehouse.registry(to)
@@ -104,8 +106,16 @@ class _Comparison:
             action=action,
             reason=reason,
             found=found,
-            bytes_at_most=None if action in _WRITING else 0,
+            bytes_at_most=self._bytes_at_most(action),
         )
+
+    def _bytes_at_most(self, action: Action) -> int | None:
+        """Return the bytes to move if the source's listing tells them, or None."""
+        if action not in _WRITING:
+            return 0
+        size = self._artifact.size
+        is_told = action is Action.COPY and not self._rule.platforms
+        return None if isinstance(size, Unknown) or not is_told else size
 
     # --- the artifact itself -------------------------------------------------------------
 
@@ -178,16 +188,23 @@ class _Comparison:
         return not dot or self._rule.choice.wants_satellite(f"cosign.{ending}")
 
     def _listed_satellites_lack(self, repository: str) -> bool:
-        warehouse, digest = self._planning.warehouse, self._wanted
-        origin = warehouse.listing(self._rule.source, self._source.repository)
-        here = origin.satellites.get(digest)
-        there = warehouse.listing(self._to, repository).satellites.get(digest)
-        return here is not None and there is not None and not here <= there
+        """Compare what the source's listing tells with the destination's, or with what is there."""
+        here, there = self._artifact.satellites, self._told_there(repository)
+        if isinstance(here, Unknown):
+            return False
+        if there is not None:
+            return not here <= there
+        return any(self._satellite_there(repository, found) is None for found in here)
+
+    def _told_there(self, repository: str) -> frozenset[Digest] | None:
+        """Return what the destination's listing tells to be about the artifact."""
+        listing = self._planning.warehouse.listing(self._to, repository)
+        return listing.satellites.get(self._wanted)
 
     def _digest_tag_differs(self, repository: str, digest: Digest, tag: Tag) -> bool:
         warehouse = self._planning.warehouse
         here = warehouse.source(self._rule.source, self._source.repository).head(tag)
-        if here is None:
+        if here is None or here.digest in (self._told_there(repository) or ()):
             return False
         tags = warehouse.known_tags(self._to, repository) or frozenset()
         if tag in tags and self._satellite_there(repository, tag) == here.digest:
@@ -204,11 +221,13 @@ class _Comparison:
         """Compare lists of referrers, kept by an API at one end and under a tag at the other."""
         warehouse = self._planning.warehouse
         here = warehouse.source(self._rule.source, self._source.repository).referrers(digest)
-        with on_side(Side.DESTINATION):
-            there = warehouse.source(self._to, repository).referrers(digest)
+        there = self._told_there(repository)
+        if there is None:
+            with on_side(Side.DESTINATION):
+                listed = warehouse.source(self._to, repository).referrers(digest)
+            there = frozenset(entry.digest for entry in listed)
         wants = self._rule.choice.wants_satellite
-        wanted = {entry.digest for entry in here if wants(entry.artifact_type)}
-        return not wanted <= {entry.digest for entry in there}
+        return not there.issuperset(e.digest for e in here if wants(e.artifact_type))
 
     def _lacking_deep(self, repository: str, digest: Digest) -> str:
         graph = self._planning.graph(self._rule, self._source.repository, digest)

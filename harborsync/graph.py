@@ -19,18 +19,22 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.content import Descriptor, Manifest, Platform
+from harborsync.artifact import Hints, Unknown
+from harborsync.content import COSIGN_PAYLOAD, Descriptor, Manifest, Platform
 from harborsync.errors import InvalidManifest, NotFound, Side
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from harborsync.artifact import Artifact
     from harborsync.registry import Registry
 
 MAX_NESTING: Final = 8  # OCI-3.15
 MAX_SATELLITE_DEPTH: Final = 4  # OCI-6.6
 _CACHE_BYTES: Final = 32 * 2**20
+_DIGEST_TAGS: Final = Hints(tag_contains="sha")  # sha256-…, sha512-…
+_SIGNATURE: Final = "cosign.sig"
 
 
 class Subset(StrEnum):
@@ -199,7 +203,7 @@ class SourceRepository:
         registry: Where it is.
         name: Its full name.
         cache: Manifests already read.
-        tags: Its tags, where they have been listed already.
+        listed: Everything the repository lists, where that has been asked already.
     """
 
     def __init__(
@@ -207,16 +211,36 @@ class SourceRepository:
         registry: Registry,
         name: str,
         cache: ManifestCache,
-        tags: Iterable[Tag] | None = None,
+        listed: Iterable[Artifact] | None = None,
     ) -> None:
         self.registry = registry
         self.name = name
         self._cache = cache
         self._listing = threading.Lock()
-        self._digest_tags = None if tags is None else _by_subject(tags)
+        self._digest_tags: dict[str, tuple[Tag, ...]] | None = None
         self._lock = threading.Lock()
+        self._told: dict[Digest, frozenset[Digest]] = {}
         self._heads: dict[Tag | Digest, Descriptor | None] = {}
         self._asking: dict[Tag | Digest, threading.Lock] = {}
+        if listed is not None:
+            self._digest_tags = self.learn(listed)
+
+    def learn(self, listed: Iterable[Artifact]) -> dict[str, tuple[Tag, ...]]:
+        """Note what a listing tells, so that nobody asks for it again.
+
+        Returns:
+            The digest tags in it, by the beginning that those of one subject share.
+        """
+        tags: dict[str, list[Tag]] = {}
+        for each in listed:
+            prefix = None if each.tag is None else each.tag.subject_prefix
+            if each.tag is not None and prefix is not None:
+                tags.setdefault(prefix, []).append(each.tag)
+                if each.descriptor is not None:
+                    self._heads.setdefault(each.tag, each.descriptor)
+            if isinstance(each.digest, Digest) and not isinstance(each.satellites, Unknown):
+                self._told[each.digest] = each.satellites
+        return {prefix: tuple(sorted(hanging)) for prefix, hanging in tags.items()}
 
     def manifest(self, reference: Tag | Digest) -> Manifest:
         """Return a manifest; one asked for by digest is read at most once."""
@@ -236,17 +260,30 @@ class SourceRepository:
             return self._heads[reference]
 
     def digest_tags(self, subject: Digest) -> tuple[Tag, ...]:
-        """Return the digest tags that hang on ``subject``; lists the repository's tags once."""
+        """Return the digest tags that hang on ``subject``; lists the repository's tags once.
+
+        Those that a registry hides, as it tells by itself what hangs on them, are not among them.
+        """
         with self._listing:
             if self._digest_tags is None:
-                listed = self.registry.list_artifacts(self.name)
-                self._digest_tags = _by_subject(a.tag for a in listed if a.tag is not None)
+                self._digest_tags = self.learn(self._listed_digest_tags())
         return self._digest_tags.get(subject.tag_prefix, ())
 
+    def _listed_digest_tags(self) -> Iterator[Artifact]:
+        narrowing = self.registry.abilities.lists_narrowed
+        if narrowing is not None:
+            return narrowing.list_matching(self.name, _DIGEST_TAGS)
+        return self.registry.list_artifacts(self.name)
+
     def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """Return what refers to ``subject``: by the API, and by the fallback tag (OCI-6.4)."""
+        """Return what refers to ``subject``: by the API, and by the fallback tag (OCI-6.4).
+
+        The API is not asked about what a listing has told to have none.
+        """
         api = self.registry.abilities.referrers
-        found = (api.list_referrers(self.name, subject) if api is not None else None) or ()
+        found: tuple[Descriptor, ...] = ()
+        if api is not None and self._told.get(subject) != frozenset():
+            found = api.list_referrers(self.name, subject) or ()
         fallback = self.fallback_index(subject)
         if fallback is not None:
             found = (*found, *fallback.entries)
@@ -269,15 +306,6 @@ class SourceRepository:
             msg = f"the tag {tag} in {self.name} is no index, so referrers cannot be read from it"
             raise InvalidManifest(msg, side=Side.SOURCE)
         return index
-
-
-def _by_subject(tags: Iterable[Tag]) -> dict[str, tuple[Tag, ...]]:
-    found: dict[str, list[Tag]] = {}
-    for tag in tags:
-        prefix = tag.subject_prefix
-        if prefix is not None:
-            found.setdefault(prefix, []).append(tag)
-    return {prefix: tuple(sorted(hanging)) for prefix, hanging in found.items()}
 
 
 def read_graph(source: SourceRepository, root: Digest, choice: Choice = EVERYTHING_OF_IT) -> Graph:
@@ -385,9 +413,27 @@ class _Reader:
         return (*self._tagged(subject, depth), *self._referrers(subject, depth))
 
     def _referrers(self, subject: Digest, depth: int) -> Iterator[Satellite]:
+        hidden: list[Satellite] = []
+        wants_signatures = self._choice.wants_satellite(_SIGNATURE)
         for entry in self._listed(subject):
-            if self._choice.wants_satellite(entry.artifact_type):
-                yield from self._satellite(subject, entry.digest, depth, listing=entry)
+            is_wanted = self._choice.wants_satellite(entry.artifact_type)
+            if is_wanted or wants_signatures:
+                for found in self._satellite(subject, entry.digest, depth, listing=entry):
+                    if _has_hidden_tag(found.graph.manifest):
+                        hidden.append(found)
+                    elif is_wanted:
+                        yield found
+        if wants_signatures:
+            yield from self._under_its_tag(subject, hidden)
+
+    def _under_its_tag(self, subject: Digest, hidden: list[Satellite]) -> Iterator[Satellite]:
+        """Yield the signature that a hidden tag leads to; of several, the tag tells which."""
+        tag = Tag(f"{subject.tag_prefix}.sig")
+        if len(hidden) > 1:
+            found = self._source.head(tag)
+            hidden = [s for s in hidden if found and s.graph.source_digest == found.digest]
+        for satellite in hidden:
+            yield attrs.evolve(satellite, tag=tag, listing=None)
 
     def _listed(self, subject: Digest) -> tuple[Descriptor, ...]:
         try:
@@ -430,6 +476,15 @@ class _Reader:
             return False
         self._satellites_seen.add(pair)
         return True
+
+
+def _has_hidden_tag(referrer: Manifest) -> bool:
+    """Tell whether it is a signature that only cosign's tag leads to, which Harbor hides.
+
+    Harbor lists by itself what it is about, though it names no subject (HARBOR §6).
+    """
+    is_signature = any(layer.media_type == COSIGN_PAYLOAD for layer in referrer.layers)
+    return referrer.subject is None and is_signature
 
 
 def rewrite_index(

@@ -2,7 +2,8 @@
 
 Planning only reads. What a listing tells is not asked again; where no listing tells a digest,
 one HEAD a tag and side does. For steps that will copy, everything that travels is read from
-the source by digest, once, and kept for the run; ``sizes=False`` leaves that to the run.
+the source by digest, once, and kept for the run, unless the listing told its size;
+``sizes=False`` leaves that to the run.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ class Step:
         reason: Why.
         found: The digest the destination's tag had, or None if it was not there.
         bytes_at_most: Bytes of blobs to move at the most, satellites included; None if that
-            was not asked, 0 where nothing is copied.
+            was not asked, 0 where nothing is copied. Where the source's listing tells the bytes
+            of an artifact, nothing is read for this, and its satellites are not counted.
         labels: What becomes of its labels afterwards, or None if they stay as they are. Of
             several steps that bring one digest to one repository, one has it.
     """

@@ -120,6 +120,8 @@ def _list_destinations(
             planning.warehouse.listing(*place)
         return ()
 
+    for to in rule.destinations:
+        planning.warehouse.list_all(to, sorted(name for end, name in places if end == to))
     planning.collect(rule, sorted(places, key=str), read)
 
 
@@ -158,13 +160,26 @@ def _sized(planning: Planning, rules: tuple[ReplicationRule, ...], steps: list[S
     """Return the steps with their bytes; one whose artifact cannot be read becomes a failure."""
     sizes: dict[tuple[str, str, Digest | None], int] = {}
     for rule in rules:
-        origins = {_origin(step) for step in steps if step.writes and step.rule == rule.name}
+        origins = {_origin(s) for s in steps if s.rule == rule.name and _must_read(planning, s)}
         sizes.update(planning.collect(rule, sorted(origins, key=str), partial(_size, planning)))
     return [
-        attrs.evolve(step, bytes_at_most=sizes[_origin(step)]) if step.writes else step
+        attrs.evolve(step, bytes_at_most=sizes.get(_origin(step), step.bytes_at_most))
+        if step.writes
+        else step
         for step in steps
-        if not step.writes or _origin(step) in sizes
+        if _origin(step) in sizes or not _must_read(planning, step)
     ]
+
+
+def _must_read(planning: Planning, step: Step) -> bool:
+    """Tell whether what is copied must be read to know its bytes, or whether a layer is too large.
+
+    Where a listing tells the bytes of an artifact, no layer of it has more.
+    """
+    if not step.writes or step.bytes_at_most is None:
+        return step.writes
+    limit = planning.warehouse.registry(step.to).quirks.max_layer_bytes
+    return limit is not None and step.bytes_at_most > limit
 
 
 def _size(

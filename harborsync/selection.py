@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from harborsync.artifact import NO_HINTS, Hints
 from harborsync.errors import ConfigurationError, HarborsyncError
 from harborsync.facts import fill_in
 from harborsync.planning import Planning, failure_of
@@ -57,6 +58,8 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     except HarborsyncError as error:
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
+    if not _hints(planning, rule, looked_at):
+        planning.warehouse.list_all(rule.source, repositories)
     chosen = planning.collect(rule, repositories, partial(_choose, planning, looked_at))
     if rule.keep is not None:
         chosen = _kept(planning, rule, rule.keep, chosen)
@@ -119,9 +122,19 @@ def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:
 def _choose(
     planning: Planning, scope: Scope, rule: ReplicationRule, repository: str
 ) -> list[Artifact]:
-    listed = planning.warehouse.listing(rule.source, repository).by_tag.values()
+    hints = _hints(planning, rule, scope)
+    listed = planning.warehouse.matching(rule.source, repository, hints)
     candidates = [artifact for artifact in listed if _is_candidate(rule, artifact, scope)]
     return _decide(planning, rule, repository, candidates)
+
+
+def _hints(planning: Planning, rule: ReplicationRule, scope: Scope) -> Hints:
+    """Return what all that can be chosen has in common, so that less need be listed."""
+    if rule.missing == "include":
+        return NO_HINTS  # then a filter lets through what it cannot decide on
+    tags = scope.tags or frozenset()
+    asked = Hints(tag=next(iter(tags))) if len(tags) == 1 else NO_HINTS
+    return rule.where.hints(planning.now) & asked
 
 
 def _is_candidate(rule: ReplicationRule, artifact: Artifact, scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from functools import cached_property
@@ -17,8 +18,11 @@ from harborsync.reference import Digest, Tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from harborsync.artifact import Hints
     from harborsync.endpoint import Endpoint
     from harborsync.registry import Registry
+
+_log = logging.getLogger(__name__)
 
 #: Graphs kept between plan and run; more are read again, their manifests mostly from the cache.
 _GRAPHS: Final = 2000
@@ -68,10 +72,11 @@ class Registries:
 
 
 class Listing:
-    """What a repository listed, by tag and by digest."""
+    """Everything that a repository listed, by tag and by digest."""
 
     def __init__(self, artifacts: Iterable[Artifact]) -> None:
-        self.by_tag = {each.tag: each for each in artifacts if each.tag is not None}
+        self.artifacts = tuple(artifacts)
+        self.by_tag = {each.tag: each for each in self.artifacts if each.tag is not None}
 
     @cached_property
     def tags(self) -> frozenset[Tag]:
@@ -83,9 +88,21 @@ class Listing:
         """What the listing tells of signatures and other referrers, by what they are about."""
         return {
             each.digest: each.satellites
-            for each in self.by_tag.values()
+            for each in self.artifacts
             if isinstance(each.digest, Digest) and not isinstance(each.satellites, Unknown)
         }
+
+    @cached_property
+    def digests(self) -> frozenset[Digest] | None:
+        """The digests of all there is, or None if the listing does not tell them."""
+        found = frozenset(a.digest for a in self.artifacts if isinstance(a.digest, Digest))
+        told = all(isinstance(each.digest, Digest) for each in self.artifacts)
+        return found if told and found else None
+
+    @property
+    def hides_tags(self) -> bool:
+        """Whether tags that hang on a digest may be left out, as their subjects tell of them."""
+        return bool(self.satellites)
 
     @cached_property
     def labels(self) -> dict[Digest, frozenset[str]]:
@@ -140,9 +157,37 @@ class Warehouse:
             self._flights.once(key, lambda: self._list(endpoint, repository))
         return found
 
+    def list_all(self, endpoint: Endpoint, repositories: Iterable[str]) -> None:
+        """List many repositories at once where the registry can; elsewhere do nothing.
+
+        What goes wrong comes up again when the repository itself is asked for.
+        """
+        lacking = [name for name in repositories if (endpoint, name) not in self._listings]
+        surveys = self.registry(endpoint).abilities.surveys
+        if surveys is None or len(lacking) < 2:  # noqa: PLR2004 - one is no survey
+            return
+        try:
+            for name, artifacts in surveys.survey(lacking):
+                self._listings.setdefault((endpoint, name), Listing(artifacts))
+        except HarborsyncError as error:
+            _log.info("%s: listed one by one, as a survey failed: %s", endpoint, error.message)
+
+    def matching(self, endpoint: Endpoint, repository: str, hints: Hints) -> tuple[Artifact, ...]:
+        """Return what a repository has under tags, perhaps without what does not fulfil the hints."""
+        narrowing = self.registry(endpoint).abilities.lists_narrowed
+        if not hints or narrowing is None or (endpoint, repository) in self._listings:
+            return tuple(self.listing(endpoint, repository).by_tag.values())
+        found = Listing(narrowing.list_matching(repository, hints))
+        self.source(endpoint, repository).learn(found.artifacts)
+        return tuple(found.by_tag.values())
+
+    def known(self, endpoint: Endpoint, repository: str) -> Listing | None:
+        """Return what a repository lists if all of it was listed, else None; asks nobody."""
+        return self._listings.get((endpoint, repository))
+
     def known_tags(self, endpoint: Endpoint, repository: str) -> frozenset[Tag] | None:
-        """Return the tags a repository has if it was listed, else None; asks nobody."""
-        listing = self._listings.get((endpoint, repository))
+        """Return the tags a repository lists if it was listed, else None; asks nobody."""
+        listing = self.known(endpoint, repository)
         return None if listing is None else listing.tags
 
     def known_labels(
@@ -169,13 +214,14 @@ class Warehouse:
     def source(self, endpoint: Endpoint, repository: str) -> SourceRepository:
         """Return a repository to read from; what was listed of it is not listed again."""
         key = (endpoint, repository)
+        listing = self.known(endpoint, repository)
         with self._lock:
             if key not in self._sources:
                 self._sources[key] = SourceRepository(
                     self.registry(endpoint),
                     repository,
                     self._manifests,
-                    self.known_tags(endpoint, repository),
+                    None if listing is None else listing.artifacts,
                 )
             return self._sources[key]
 

@@ -28,6 +28,7 @@ import attrs
 from harborsync.content import (
     ATTESTATION_SUBJECT,
     ATTESTATION_TYPE,
+    COSIGN_PAYLOAD,
     DOCKER_CONFIG,
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -54,7 +55,6 @@ _NOWHERE: Final = Platform(os="unknown", architecture="unknown")
 
 HELM_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
 HELM_CHART: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-COSIGN_PAYLOAD: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 COSIGN_SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 IN_TOTO: Final = "application/vnd.in-toto+json"
 SPDX: Final = "application/spdx+json"

@@ -6,6 +6,7 @@ import pytest
 
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.registry import Quirks
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.contract import RegistryContract
 
 _ABILITIES = ("catalog", "mounts", "referrers", "deletes_tags", "labels", "descriptions")
@@ -18,6 +19,15 @@ class TestMemory(RegistryContract):
     def registry(self) -> MemoryRegistry:
         """Return one with everything."""
         return MemoryRegistry(creates_repositories=True)
+
+
+class TestBulk(RegistryContract):
+    """With lists as Harbor's are."""
+
+    @pytest.fixture
+    def registry(self) -> BulkRegistry:
+        """Return one with everything, and more."""
+        return BulkRegistry(room=2**40)
 
 
 class TestPoorMemory(RegistryContract):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from harborsync.artifact import Artifact
 from harborsync.content import (
     EMPTY,
     OCI_CONFIG,
@@ -62,7 +63,8 @@ def _source(
     registry = registry or MemoryRegistry("source")
     for sample in samples:
         sample.push_to(registry, REPOSITORY)
-    return SourceRepository(registry, REPOSITORY, ManifestCache(), tags)
+    listed = None if tags is None else [Artifact(repository=REPOSITORY, tag=tag) for tag in tags]
+    return SourceRepository(registry, REPOSITORY, ManifestCache(), listed)
 
 
 def _read(
@@ -460,7 +462,7 @@ def test_a_tag_that_vanished_is_no_satellite() -> None:
 
 
 def test_a_tag_is_looked_at_once() -> None:
-    """Heads, lists and manifests by digest are each asked for once."""
+    """Heads, lists and manifests by digest are each asked for once, and not what a list tells."""
     image = random_image(1)
     signature = random_signature(2, image.digest)
     registry = MemoryRegistry("source", without=["referrers"])
@@ -472,7 +474,6 @@ def test_a_tag_is_looked_at_once() -> None:
         "get_manifest",
         "get_manifest",
         "list_artifacts",
-        "resolve",
     ]
 
 

@@ -32,6 +32,8 @@ RULES = [
     {"on_conflict": Rename(prefix="p-", suffix="-s")},
     {"platforms": ["linux/amd64", "windows/amd64:10.0"], "subset": "rewritten"},
     {"destinations": ["oci:/layouts/a?x=1", "registry+http://127.0.0.1:5000/copies"]},
+    {"metadata": ["labels"], "metadata_on_conflict": "overwrite"},
+    {"metadata": [], "metadata_on_conflict": "keep"},
     {"satellites": [], "satellites_as_candidates": True, "deep": True, "missing": "include"},
 ]
 
@@ -71,6 +73,8 @@ def test_defaults_are_left_out_and_values_stand_as_their_text() -> None:
         ({"destinations": 7}, "destinations"),
         ({"platforms": ["linux"], "subset": "sparse"}, "no platform"),
         ({"foreign": "explode"}, "none of skip, copy, fetch"),
+        ({"metadata": ["colours"]}, "none of labels, descriptions"),
+        ({"metadata_on_conflict": "swap"}, "none of add, overwrite, keep"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:

@@ -14,7 +14,15 @@ from harborsync.filters import EVERYTHING, Filter
 from harborsync.graph import Choice, Foreign, Subset
 from harborsync.naming import Naming
 from harborsync.reference import Tag
-from harborsync.rule import OnConflict, OnMoved, Rename, ReplicationRule, check_rules
+from harborsync.rule import (
+    Metadata,
+    OnConflict,
+    OnMoved,
+    OnOtherMetadata,
+    Rename,
+    ReplicationRule,
+    check_rules,
+)
 
 
 def _rule(**fields: Any) -> ReplicationRule:
@@ -25,6 +33,30 @@ def _rule(**fields: Any) -> ReplicationRule:
         "where": "everything",
     }
     return ReplicationRule(**{**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "carried"),
+    [
+        (None, {"labels", "descriptions"}),
+        ((), set()),
+        (["descriptions"], {"descriptions"}),
+        ("labels", {"labels"}),
+        (["labels", "descriptions", "labels"], {"labels", "descriptions"}),
+    ],
+)
+def test_a_rule_tells_which_metadata_it_carries(metadata: Any, carried: set[str]) -> None:
+    """All that both sides can keep, unless it names some or none."""
+    rule = _rule(metadata=metadata)
+    assert {kind.value for kind in Metadata if rule.carries(kind)} == carried
+    assert rule.metadata is None or rule.metadata == tuple(sorted(rule.metadata))
+
+
+@pytest.mark.parametrize("wrong", [{"metadata": "colours"}, {"metadata_on_conflict": "swap"}])
+def test_unheard_of_metadata_is_refused(wrong: dict[str, str]) -> None:
+    """The words there are, are listed."""
+    with pytest.raises(InvalidValue, match="is none of"):
+        _rule(**wrong)
 
 
 def test_texts_become_values() -> None:
@@ -40,6 +72,12 @@ def test_texts_become_values() -> None:
         subset="sparse",
         foreign="copy",
         satellites="cosign.*",
+        metadata="labels",
+        metadata_on_conflict="keep",
+    )
+    assert (rule.metadata, rule.metadata_on_conflict) == (
+        (Metadata.LABELS,),
+        OnOtherMetadata.KEEP,
     )
     assert rule.source == Endpoint.parse("source.example")
     assert [str(to) for to in rule.destinations] == [

@@ -109,7 +109,7 @@ class Listing:
         """What the listing tells of labels, by what bears them."""
         return {
             each.digest: each.labels
-            for each in self.by_tag.values()
+            for each in self.artifacts
             if isinstance(each.digest, Digest) and not isinstance(each.labels, Unknown)
         }
 
@@ -132,6 +132,7 @@ class Warehouse:
         self._flights = Ledger()
         self._lock = threading.Lock()
         self._listings: dict[tuple[Endpoint, str], Listing] = {}
+        self._narrowed: dict[tuple[Endpoint, str], Listing] = {}
         self._texts: dict[tuple[Endpoint, str], str] = {}
         self._sources: dict[tuple[Endpoint, str], SourceRepository] = {}
         self._manifests = ManifestCache()
@@ -178,6 +179,7 @@ class Warehouse:
         if not hints or narrowing is None or (endpoint, repository) in self._listings:
             return tuple(self.listing(endpoint, repository).by_tag.values())
         found = Listing(narrowing.list_matching(repository, hints))
+        self._narrowed[endpoint, repository] = found
         self.source(endpoint, repository).learn(found.artifacts)
         return tuple(found.by_tag.values())
 
@@ -194,7 +196,7 @@ class Warehouse:
         self, endpoint: Endpoint, repository: str, digest: Digest
     ) -> frozenset[str] | Unknown:
         """Return the labels of an artifact if a listing told them; asks nobody."""
-        listing = self._listings.get((endpoint, repository))
+        listing = self.known(endpoint, repository) or self._narrowed.get((endpoint, repository))
         return NOT_FETCHED if listing is None else listing.labels.get(digest, NOT_FETCHED)
 
     def catalog(self, endpoint: Endpoint) -> Iterator[str]:

@@ -16,7 +16,7 @@ from harborsync.metadata import describe, with_metadata
 from harborsync.plan import Action, LabelChange, Plan
 from harborsync.reference import ArtifactRef
 from harborsync.registries.memory import MemoryRegistry, shared
-from harborsync.registry import Quirks
+from harborsync.registry import Abilities, Quirks
 from harborsync.replicator import Replicator
 from harborsync.report import Outcome, Report
 from harborsync.rule import ReplicationRule
@@ -27,7 +27,7 @@ from harborsync.warehouse import Registries, Warehouse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harborsync.artifact import Artifact
+    from harborsync.artifact import Artifact, Hints
     from harborsync.events import Event
     from harborsync.reference import Digest
 
@@ -219,6 +219,26 @@ def test_labels_that_no_listing_tells_are_asked_for() -> None:
     assert asked == 1  # by this test alone
     assert ends.plan().to_label == ()
     assert ends.mirror.operations.count("get_labels") == asked + 1
+
+
+class _Narrow(MemoryRegistry):
+    """Lists less where less is wanted."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return attrs.evolve(super().abilities, lists_narrowed=self)
+
+    def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
+        return super().list_artifacts(repository)
+
+
+def test_a_listing_of_some_tags_tells_their_labels_too() -> None:
+    """They are not asked for again."""
+    ends = _Ends(_Narrow("source"))
+    _label(ends.source, READY)
+    (step,) = ends.plan(_rule(where="tag is 'v1'"))
+    assert step.labels == LabelChange(attach=(READY,), make=("ready",))
+    assert "get_labels" not in ends.source.operations
 
 
 def test_an_unchanged_run_asks_nothing_more() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from harborsync.artifact import Artifact
+from harborsync.artifact import NOT_FETCHED, Artifact, Label
 from harborsync.endpoint import Endpoint
 from harborsync.errors import ServerError
 from harborsync.graph import EVERYTHING_OF_IT, Choice
@@ -172,3 +172,39 @@ def test_so_many_graphs_are_kept() -> None:
     assert again[0] is graphs[2]
     assert again[1] is graphs[1]
     assert again[2] is not graphs[0]
+
+
+def test_labels_are_known_from_listings_and_ask_nobody() -> None:
+    """By what bears them; before a listing, and of what it does not hold, they are not known."""
+    warehouse, registry = _warehouse()
+    image = random_image(1)
+    image.push_to(registry, "a", "v1")
+    registry.change_labels("a", image.digest, attach=[Label(name="x")], detach=frozenset())
+    assert warehouse.known_labels(SOURCE, "a", image.digest) is NOT_FETCHED
+    warehouse.listing(SOURCE, "a")
+    assert warehouse.known_labels(SOURCE, "a", image.digest) == frozenset({"x"})
+    assert warehouse.known_labels(SOURCE, "a", Digest.of(b"")) is NOT_FETCHED
+    assert "get_labels" not in registry.operations
+
+
+def test_a_catalog_keeps_the_texts_it_tells() -> None:
+    """Only others are asked for; what is not there is left out."""
+    warehouse, registry = _warehouse()
+    for name in ("a", "b"):
+        registry.ensure_repository(name)
+        registry.set_description(name, f"about {name}")
+    assert sorted(warehouse.catalog(SOURCE)) == ["a", "b"]
+    texts = {"a": "about a", "b": "about b"}
+    assert warehouse.descriptions(SOURCE, frozenset("ab")) == texts
+    assert "get_descriptions" not in registry.operations
+    registry.ensure_repository("c")
+    assert warehouse.descriptions(SOURCE, frozenset("abcd")) == {**texts, "c": ""}
+
+
+def test_a_registry_without_descriptions_tells_none() -> None:
+    """Neither with its catalog nor when asked."""
+    registry = MemoryRegistry("source", without=["descriptions"])
+    warehouse = Warehouse(Registries(lambda _: registry))
+    random_image(1).push_to(registry, "a", "v1")
+    assert list(warehouse.catalog(SOURCE)) == []
+    assert warehouse.descriptions(SOURCE, frozenset("a")) == {}

@@ -7,12 +7,12 @@ row that fits. Texts of SDKs are scrubbed on the way, and never chained.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 
 from harborsync.credentials.hushed import scrub
-from harborsync.errors import HarborsyncError, RegistryError
+from harborsync.errors import HarborsyncError, RateLimited, RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +52,7 @@ class Said:
         status: The HTTP status, or 0 where there was none.
         request_id: Its id of the request, for its support.
         operation: The operation that was refused, as the API names it.
+        retry_after: Seconds it asks us to wait, or None.
     """
 
     code: str
@@ -59,6 +60,7 @@ class Said:
     status: int = 0
     request_id: str | None = None
     operation: str = ""
+    retry_after: float | None = None
 
 
 def refusal(said: Said, what: str, table: Iterable[Meaning]) -> HarborsyncError:
@@ -74,6 +76,9 @@ def refusal(said: Said, what: str, table: Iterable[Meaning]) -> HarborsyncError:
     msg = f"cannot {what}: {said.code}{f': {text}' if text else ''}"
     if not issubclass(row.error, RegistryError):
         return row.error(msg, hint=row.remedy)
+    more: dict[str, Any] = {}
+    if issubclass(row.error, RateLimited):
+        more["retry_after"] = said.retry_after
     return row.error(
         msg,
         method=said.operation,
@@ -81,6 +86,7 @@ def refusal(said: Said, what: str, table: Iterable[Meaning]) -> HarborsyncError:
         codes=(said.code,),
         request_id=said.request_id,
         hint=row.remedy,
+        **more,
     )
 
 

@@ -20,7 +20,7 @@ from harborsync.cancel import check_time
 from harborsync.errors import OutOfTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from harborsync.reference import Digest, Tag
 
@@ -81,6 +81,14 @@ class Ledger:
         self._holders: defaultdict[tuple[str, Digest], list[str]] = defaultdict(list)
         self._flights: dict[Hashable, _Flight] = {}
         self._locks: dict[Hashable, threading.Lock] = {}
+        self._learnt: set[Shelf] = set()
+
+    def learn(self, shelf: Shelf, digests: Iterable[Digest]) -> None:
+        """Note what a listing told to be in ``shelf``, the first time; later it is outdated."""
+        with self._lock:
+            if shelf not in self._learnt:
+                self._learnt.add(shelf)
+                self._present[shelf].update(digests)
 
     def has(self, shelf: Shelf, digest: Digest) -> bool:
         """Tell whether ``digest`` is known to be in ``shelf``."""

@@ -335,10 +335,12 @@ class _Attempt:
         return graph
 
     def _target(self) -> Target:
-        """Return where the graph goes; the repository is made if need be."""
+        """Return where the graph goes; the repository is made if it may be lacking."""
         step, warehouse = self._step, self._job.warehouse
         registry, repository = warehouse.registry(step.to), step.destination.repository
-        if registry.abilities.creates is not None:
+        listing = warehouse.known(step.to, repository)
+        is_sure = listing is not None and bool(listing.tags)
+        if registry.abilities.creates is not None and not is_sure:
             with on_side(Side.DESTINATION):
                 registry.abilities.creates.ensure_repository(repository)
         twins = self._job.twins.get((step.to, step.wanted), ())
@@ -346,8 +348,11 @@ class _Attempt:
             registry=registry,
             repository=repository,
             tag=step.destination.tag if step.action is Action.COPY else None,
-            tags=warehouse.known_tags(step.to, repository),
+            tags=None if listing is None else listing.tags,
+            digests=None if listing is None else listing.digests,
+            satellites=listing.satellites if listing else {},
             is_fresh=self._is_fresh,
+            is_whole=not self._rule.platforms and self._rule.choice.wants_every_satellite,
             holds=repository in twins,
             strict=self._job.options.strict,
             overwrite=self._rule.on_conflict is OnConflict.OVERWRITE,

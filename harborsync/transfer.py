@@ -43,7 +43,7 @@ from harborsync.referrers import entry_of, make_findable
 from harborsync.registry import BlobPut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from harborsync.graph import Graph, Satellite, SourceRepository
@@ -165,7 +165,11 @@ class Target:
         tag: The tag written last, or None to write by digest only.
         tags: The tags the repository is known to have, or None if nobody looked.
         is_fresh: Whether that is known so lately that a tag not among them is not asked for.
+        digests: The manifests the repository is known to have, or None if nobody told.
+        satellites: What the repository is known to have about which manifest; a digest tag may be
+            there although it is not among the tags, unless nothing is about its subject.
         holds: Whether the artifact itself was seen there, under whatever tag.
+        is_whole: Whether everything that belongs to the artifact is to be copied with it.
         strict: Whether to ask for everything, whatever was seen before.
         overwrite: Whether signatures that differ at the destination give way.
         twins: Other repositories of the registry that hold the same artifact, to mount from.
@@ -176,7 +180,10 @@ class Target:
     tag: Tag | None = None
     tags: frozenset[Tag] | None = None
     is_fresh: bool = True
+    digests: frozenset[Digest] | None = None
+    satellites: Mapping[Digest, frozenset[Digest]] = attrs.field(factory=dict)
     holds: bool = False
+    is_whole: bool = False
     strict: bool = False
     overwrite: bool = False
     twins: tuple[str, ...] = ()
@@ -191,9 +198,16 @@ class Target:
         """Whether nothing is there yet, so that nobody needs to ask what it has."""
         return not self.strict and self.tags is not None and not self.tags
 
-    def lacks(self, tag: Tag) -> bool:
-        """Tell whether a tag is known not to be there."""
-        return self.is_fresh and self.tags is not None and tag not in self.tags
+    @property
+    def lists_digests(self) -> bool:
+        """Whether a manifest that is not known to be there most likely is not."""
+        return self.is_fresh and self.digests is not None
+
+    def lacks(self, tag: Tag, subject: Digest | None = None) -> bool:
+        """Tell whether a tag, which may hang on a subject, is known not to be there."""
+        if not self.is_fresh or self.tags is None or tag in self.tags:
+            return False
+        return subject is None or not self.satellites or self.satellites.get(subject) == frozenset()
 
 
 @attrs.define
@@ -295,6 +309,7 @@ class _Copy:
         self._target = target
         self._tools = tools
         self._indexed: set[Digest] = set()
+        self._written: set[Digest] = set()
         self.tally = tally
 
     # --- the order of things ------------------------------------------------------------
@@ -303,8 +318,8 @@ class _Copy:
         """Bring over the graph, what is said about it, and last the tag (OCI-6.7)."""
         self.tally.warnings.extend(graph.notes)
         tag = self._target.tag
-        if self._target.holds and self._target.is_fresh:
-            self._tools.ledger.note(self._target.shelf, graph.manifest.digest)
+        self._learn(graph)
+        self._copy_within(graph)
         satellites = tuple(graph.all_satellites())
         if not satellites or not self._target.registry.quirks.manifests_by_digest_first:
             self._bring(graph, tag, is_likely=self._target.holds)
@@ -313,7 +328,32 @@ class _Copy:
         self._bring(graph, is_likely=self._target.holds)
         self._satellites(satellites)
         if tag is not None:
-            self._put(graph, tag)
+            self._name(graph, tag)
+
+    def _learn(self, graph: Graph) -> None:
+        """Note what was seen at the destination, if that is not too long ago."""
+        target, ledger = self._target, self._tools.ledger
+        if not target.is_fresh:
+            return
+        ledger.learn(target.shelf, target.digests or ())
+        for known in target.satellites.get(graph.manifest.digest, ()):
+            ledger.note(target.shelf, known)
+        if target.holds:
+            ledger.note(target.shelf, graph.manifest.digest)
+
+    def _copy_within(self, graph: Graph) -> None:
+        """Let a registry that holds it already copy it by itself, where it can."""
+        source, target, ledger = self._source, self._target, self._tools.ledger
+        copies = target.registry.abilities.copies
+        is_here = source.registry.identity == target.registry.identity
+        if copies is None or not is_here or not target.is_whole or source.name == target.repository:
+            return
+        if ledger.has(target.shelf, graph.manifest.digest):
+            return
+        with on_side(Side.DESTINATION):
+            if copies.copy_within(source.name, graph.source_digest, target.repository):
+                for node in graph.nodes():
+                    ledger.note(target.shelf, node.manifest.digest)
 
     def _bring(self, graph: Graph, tag: Tag | None = None, *, is_likely: bool = False) -> None:
         """Bring one graph over, once for all who want it under this tag at the same time.
@@ -331,10 +371,10 @@ class _Copy:
     def _bring_now(self, graph: Graph, tag: Tag | None, *, is_likely: bool) -> None:
         if self._is_there(graph, is_likely=is_likely):
             if tag is not None:
-                self._put(graph, tag)
+                self._name(graph, tag)
             return
         for child in graph.children:
-            self._bring(child, is_likely=True)
+            self._bring(child, is_likely=not self._target.lists_digests)
         self._tools.cancel.check()
         self._all_blobs(graph.blobs)
         self._put(graph, tag)
@@ -349,12 +389,13 @@ class _Copy:
         """Tell whether it is worth a request to ask for a manifest by its digest.
 
         An image that nobody has seen there is mostly new; where a mount tells for each blob
-        whether it is there, asking for the image as well only costs.
+        whether it is there, asking for the image as well only costs. So it does for whatever a
+        listing of all digests does not tell of.
         """
         target = self._target
         if target.is_new:
             return False
-        if is_likely or graph.children or target.strict:
+        if is_likely or target.strict or (graph.children and not target.lists_digests):
             return True
         return not target.registry.quirks.mount_tells_presence
 
@@ -372,6 +413,20 @@ class _Copy:
 
     # --- manifests ----------------------------------------------------------------------
 
+    def _name(self, graph: Graph, tag: Tag) -> None:
+        """Give a tag to what is there, without sending the manifest again where that can be."""
+        tagging, target = self._target.registry.abilities.tags, self._target
+        if tagging is None or tag.subject_prefix is not None or not target.lacks(tag):
+            self._put(graph, tag)
+            return
+        self._tools.cancel.check()
+        with on_side(Side.DESTINATION):
+            is_made = tagging.add_tag(target.repository, graph.manifest.digest, tag)
+        if is_made:
+            self._note_written(graph.manifest, tag)
+        else:
+            self._put(graph, tag)
+
     def _put(self, graph: Graph, tag: Tag | None = None) -> None:
         """Write a manifest; what the destination then says is lacking is sent once more."""
         try:
@@ -386,6 +441,10 @@ class _Copy:
         with on_side(Side.DESTINATION):
             if self._target.registry.put_manifest(self._target.repository, manifest, tag=tag):
                 self._indexed.add(manifest.digest)
+        self._written.add(manifest.digest)
+        self._note_written(manifest, tag)
+
+    def _note_written(self, manifest: Manifest, tag: Tag | None) -> None:
         self._tools.ledger.note(self._target.shelf, manifest.digest)
         if tag is not None:
             self._tools.ledger.note_tag(self._target.shelf, tag, manifest.digest)
@@ -553,22 +612,24 @@ class _Copy:
 
     def _satellite(self, satellite: Satellite) -> None:
         if satellite.tag is None:
-            self._bring(satellite.graph, is_likely=True)
+            is_new = self._target.lists_digests and satellite.subject in self._written
+            self._bring(satellite.graph, is_likely=not is_new)
             return
         with self._tools.ledger.alone((self._target.shelf, satellite.tag)):
-            if self._may_write(satellite.tag, satellite.graph.manifest):
+            if self._may_write(satellite.tag, satellite):
                 self._bring(satellite.graph, satellite.tag)
 
-    def _may_write(self, tag: Tag, manifest: Manifest) -> bool:
+    def _may_write(self, tag: Tag, satellite: Satellite) -> bool:
         """Tell whether a digest tag is to be written; what only grew is, a conflict is not.
 
         Raises:
             VerificationError: The destination has other signatures there, which are kept.
         """
+        manifest = satellite.graph.manifest
         written = self._tools.ledger.tagged(self._target.shelf, tag)
         if written == manifest.digest:
             return False
-        if written is None and self._target.lacks(tag):
+        if written is None and self._target.lacks(tag, satellite.subject):
             return True
         registry, repository = self._target.registry, self._target.repository
         with on_side(Side.DESTINATION):

@@ -242,3 +242,13 @@ def test_what_another_thread_is_at_is_busy() -> None:
     ledger.deliver(there, BLOB, look)
     assert seen == [[True, True, False], [False, True, False]]
     assert not ledger.is_busy(here, BLOB)
+
+
+def test_what_a_listing_told_is_learnt_once() -> None:
+    """What is struck out afterwards stays struck out, however often the old list is shown."""
+    ledger = Ledger()
+    ledger.learn(APP, [BLOB])
+    assert ledger.has(APP, BLOB)
+    ledger.forget(APP, BLOB)
+    ledger.learn(APP, [BLOB])
+    assert not ledger.has(APP, BLOB)

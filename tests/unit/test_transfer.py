@@ -48,6 +48,7 @@ from harborsync.ledger import Ledger
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.registry import BlobPut, Quirks
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.clock import EPOCH, FakeClock
 from harborsync.testing.content import (
     AMD64,
@@ -71,6 +72,7 @@ from harborsync.transfer import (
     copy_graph,
     restore_graph,
 )
+from harborsync.warehouse import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -955,3 +957,149 @@ def test_what_was_lost_of_signatures_comes_back_and_lacking_ones_do_not(road: _R
     road.mirror.writes.clear()
     restore_graph(road.origin(), road.graph(image), road.target(), Tools())
     assert road.mirror.writes == [f"uploaded {payload.digest}"]
+
+
+# --- what lists tell -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bulk() -> BulkRegistry:
+    """A destination that lists as Harbor does."""
+    quirks = Quirks(mount_tells_presence=True)
+    return BulkRegistry("mirror", quirks=quirks)
+
+
+def _copied(road: _Road, bulk: BulkRegistry, sample: Sample, tag: Tag = V1) -> list[str]:
+    """Copy to a registry of which everything was listed; return what was asked of it."""
+    listing = Listing(bulk.list_artifacts(THERE))
+    before = len(bulk.operations)
+    target = Target(
+        registry=bulk,
+        repository=THERE,
+        tag=tag,
+        tags=listing.tags,
+        digests=listing.digests,
+        satellites=listing.satellites,
+    )
+    tally = copy_graph(road.origin(), road.graph(sample), target, Tools())
+    assert tally.warnings == []
+    return [name for name in bulk.operations[before:] if name != "list_referrers"]
+
+
+def test_a_further_tag_of_what_is_listed_costs_one_request(road: _Road, bulk: BulkRegistry) -> None:
+    """The manifest is not sent again."""
+    image = random_image(1)
+    road.bring(image)
+    image.push_to(bulk, THERE, "v0")
+    assert _copied(road, bulk, image) == ["add_tag"]
+    found = bulk.resolve(THERE, V1)
+    assert found
+    assert found.digest == image.digest
+
+
+def test_a_tag_that_cannot_be_added_is_pushed(road: _Road) -> None:
+    """A registry may want the manifest after all; one without the ability is not asked."""
+
+    class Unwilling(BulkRegistry):
+        """One whose login may not make tags."""
+
+        def add_tag(self, repository: str, digest: Digest, tag: Tag) -> bool:
+            return False
+
+    image = random_image(1)
+    road.bring(image)
+    for registry in (Unwilling("mirror"), BulkRegistry("mirror", without=["tags"])):
+        image.push_to(registry, THERE, "v0")
+        assert _copied(road, registry, image) == ["put_manifest"]
+
+
+def test_a_tag_that_moves_is_pushed(road: _Road, bulk: BulkRegistry) -> None:
+    """Adding one is for tags that are not there."""
+    image = random_image(1)
+    road.bring(image)
+    image.push_to(bulk, THERE, "v0")
+    random_image(2).push_to(bulk, THERE, "v1")
+    assert _copied(road, bulk, image) == ["put_manifest"]
+
+
+def test_what_a_list_of_digests_does_not_tell_is_not_asked_for(
+    road: _Road, bulk: BulkRegistry
+) -> None:
+    """A child that is listed is there; one that is not is sent, and so is a new referrer."""
+    amd64, arm64 = random_image(1), random_image(2, platform=ARM64)
+    index = join([(amd64, {"platform": AMD64}), (arm64, {"platform": ARM64})])
+    sbom = random_referrer(3, index.descriptor)
+    road.bring(index, sbom)
+    amd64.push_to(bulk, THERE, "v1-amd64")
+    asked = _copied(road, bulk, index)
+    sent = [*arm64.blobs, *sbom.blobs]
+    assert sorted(asked) == sorted(["put_blob"] * len(sent) + ["put_manifest"] * 3 + ["add_tag"])
+
+
+def test_a_tag_that_a_list_may_hide_is_looked_for(road: _Road, bulk: BulkRegistry) -> None:
+    """Signatures of others are kept, though the listing does not show their tag."""
+    image = random_image(1)
+    ours, theirs = random_signature(2, image.digest), random_signature(3, image.digest)
+    road.bring(image, ours)
+    for sample in (image, theirs):
+        sample.push_to(bulk, THERE, None if sample is theirs else "v0")
+    listing = Listing(bulk.list_artifacts(THERE))
+    assert ours.tag not in listing.tags
+    target = Target(
+        registry=bulk,
+        repository=THERE,
+        tag=V1,
+        tags=listing.tags,
+        digests=listing.digests,
+        satellites=listing.satellites,
+    )
+    tally = copy_graph(road.origin(), road.graph(image), target, Tools())
+    assert "which are kept" in tally.warnings[0]
+    assert bulk.get_manifest(THERE, Tag(f"{image.digest.tag_prefix}.sig")) == theirs.manifest
+
+
+def test_a_signature_of_what_is_told_to_have_none_is_pushed(
+    road: _Road, bulk: BulkRegistry
+) -> None:
+    """Nobody asks for its tag."""
+    image = random_image(1)
+    signature = random_signature(2, image.digest)
+    road.bring(image, signature)
+    image.push_to(bulk, THERE, "v1")
+    asked = _copied(road, bulk, image, tag=Tag("v2"))
+    assert asked == [*["put_blob"] * len(signature.blobs), "put_manifest", "add_tag"]
+
+
+def test_a_registry_copies_by_itself_what_it_has(bulk: BulkRegistry) -> None:
+    """With all that is said about it; not one blob is asked for."""
+    index = join([(random_image(1), {}), (random_image(2, platform=ARM64), {})])
+    signature, sbom = random_signature(3, index.digest), random_referrer(4, index.descriptor)
+    for sample in (index, signature, sbom):
+        sample.push_to(bulk, HERE, "v1" if sample is index else None)
+    origin = SourceRepository(bulk, HERE, ManifestCache())
+    graph = read_graph(origin, index.digest)
+    before = len(bulk.operations)
+    target = Target(registry=bulk, repository=THERE, tag=V1, tags=NOTHING, is_whole=True)
+    tally = copy_graph(origin, graph, target, Tools())
+    asked = bulk.operations[before:]
+    assert asked.count("copy_within") == 1
+    assert tally.bytes_sent == 0
+    held = next(bulk.list_artifacts(THERE))
+    assert held.satellites == frozenset({signature.digest, sbom.digest})
+    assert bulk.get_manifest(THERE, V1) == index.manifest
+
+
+@pytest.mark.parametrize("fields", [{"is_whole": False}, {"digests": "known"}])
+def test_a_registry_is_not_asked_to_copy_what_it_need_not(
+    bulk: BulkRegistry, fields: dict[str, Any]
+) -> None:
+    """Parts of an artifact are picked by us; what is there is there."""
+    image = random_image(1)
+    image.push_to(bulk, HERE, "v1")
+    origin = SourceRepository(bulk, HERE, ManifestCache())
+    if "digests" in fields:
+        image.push_to(bulk, THERE, "v0")
+        fields = {"digests": frozenset({image.digest}), "is_whole": True}
+    target = Target(registry=bulk, repository=THERE, tag=V1, tags=frozenset({Tag("v0")}), **fields)
+    copy_graph(origin, read_graph(origin, image.digest), target, Tools())
+    assert "copy_within" not in bulk.operations

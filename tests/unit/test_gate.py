@@ -178,7 +178,7 @@ def test_an_unknown_name_is_told_with_the_known_and_the_close_ones() -> None:
     with pytest.raises(UnknownProvider, match="no provider 'regstry'") as caught:
         find_provider(Endpoint.parse("regstry://x"), plugins=offers)
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("did you mean registry? known are docker-archive, harbor,")
+    assert caught.value.hint.startswith("did you mean registry? known are docker-archive, ")
     assert "special" in caught.value.hint
     with pytest.raises(UnknownProvider, match="known are"):
         find_provider(Endpoint.parse("zzz://x"), plugins=offers)
@@ -319,3 +319,55 @@ def test_a_limit_that_cannot_be_read_is_refused() -> None:
     """Before anything is opened."""
     with pytest.raises(InvalidValue, match="'fast' is no bandwidth"):
         open_registry("r.example?bandwidth=fast")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "host", "prefix"),
+    [
+        (
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team",
+            "ecr",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+            "team",
+        ),
+        (
+            "ecr://123456789012/eu-west-1/team",
+            "ecr",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+            "team",
+        ),
+        ("myteam.azurecr.io/team", "registry", "myteam.azurecr.io", "team"),
+        (
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
+            "registry",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
+            "",
+        ),
+    ],
+)
+def test_a_clouds_host_goes_to_its_clouds_provider(
+    text: str, name: str, host: str, prefix: str
+) -> None:
+    """One without a provider here, and one that only resembles a cloud's, is any registry."""
+    endpoint = Endpoint.parse(text)
+    provider = find_provider(endpoint, plugins=[])
+    assert provider.name == name
+    assert provider.host(endpoint) == host
+    assert provider.prefix(endpoint) == prefix
+
+
+def test_a_named_login_is_for_the_host_that_an_endpoint_means() -> None:
+    """The host need not stand in the address."""
+    opened = Opened()
+    provider = attrs.evolve(_provider("special", opened), host=lambda endpoint: "real.example")
+    logins = StaticCredentials({"reader": Credential(username="r", secret=Secret("s"))})
+    open_registry(
+        Endpoint.parse("special://alias/x?credentials=reader"),
+        OpenContext(credentials=logins),
+        plugins=[_offer("special", provider)],
+    )
+    assert opened.context is not None
+    assert opened.context.credentials.get("alias") is None
+    found = opened.context.credentials.get("real.example")
+    assert found is not None
+    assert found.username == "r"

@@ -31,10 +31,19 @@ from harborsync.content import OCI_MANIFEST
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue
 from harborsync.reference import Digest
-from harborsync.testing import harbor_api_artifacts, harbor_api_projects
+from harborsync.testing import (
+    harbor_api_artifacts,
+    harbor_api_labels,
+    harbor_api_limits,
+    harbor_api_projects,
+    harbor_api_robots,
+    harbor_api_system,
+)
 from harborsync.testing import harbor_artifacts as books
 from harborsync.testing.content import random_image
+from harborsync.testing.faults import NONE
 from harborsync.testing.harbor_access import ROLES, identify
+from harborsync.testing.harbor_backstage import Backstage
 from harborsync.testing.harbor_router import BASE, Route, answer_api
 from harborsync.testing.harbor_state import (
     HarborLabel,
@@ -64,6 +73,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.testing.content import Sample
     from harborsync.testing.faults import Fault
+    from harborsync.testing.harbor_deliveries import Deliveries
     from harborsync.testing.harbor_state import HarborArtifact, HarborEvent, Version
     from harborsync.testing.server_connection import LoggedRequest
     from harborsync.testing.server_wire import Request
@@ -82,9 +92,12 @@ ADMIN_PASSWORD: Final = "Harbor12345"  # noqa: S105 - what every new Harbor has
 ROUTES: Final[tuple[Route, ...]] = (
     *harbor_api_projects.ROUTES,
     *harbor_api_artifacts.ROUTES,
+    *harbor_api_labels.ROUTES,
+    *harbor_api_robots.ROUTES,
+    *harbor_api_limits.ROUTES,
+    *harbor_api_system.ROUTES,
 )
 _BLOBS: Final = "/storage/"
-_DAY: Final = 86_400
 # The registry behind Harbor, with what its configuration by Harbor changes.
 _BEHIND: Final = attrs.evolve(
     PROFILES["distribution-2.8"], accept_sensitive=False, max_manifest_bytes=2**40
@@ -136,6 +149,8 @@ class LoopbackHarbor:
         context = tls.server_context(demand_client=False) if tls else None
         self._other = Listener(self._serve_blobs, context) if redirects else None
         self._hub = self._connected()
+        self._backstage = Backstage(self.state, answer=self._answer, url=lambda: self.url)
+        self._routes = (*ROUTES, *self._backstage.routes)
         self._listener = Listener(self._serve_harbor, context)
 
     def __enter__(self) -> Self:
@@ -325,6 +340,18 @@ class LoopbackHarbor:
         with self.state.lock:
             return self.state.artifact(repository, reference)
 
+    @property
+    def deliveries(self) -> Deliveries:
+        """What sends its webhooks: what was sent so far, and who receives it in this process."""
+        return self._backstage.deliveries
+
+    def settle(self) -> None:
+        """Do what has come due by the clock: runs, deliveries, schedules.
+
+        Every request does the same first, so that this is only needed where none is made.
+        """
+        self._backstage.jobs.settle()
+
     def subscribe(self, subscriber: Callable[[HarborEvent], None]) -> None:
         """Have a function called with each event, after the request that caused it."""
         self.state.subscribers.append(subscriber)
@@ -363,7 +390,8 @@ class LoopbackHarbor:
             secure=self._tls is not None,
         ).serve()
 
-    def _answer(self, request: Request, fault: Fault) -> Response:
+    def _answer(self, request: Request, fault: Fault = NONE) -> Response:
+        self.settle()
         if fault.forget_uploads:
             self.storage.forget_uploads()
         request_id = request.headers.get("x-request-id") or str(uuid.uuid4())
@@ -385,7 +413,7 @@ class LoopbackHarbor:
             return answer_v2(self.state, self._hub, self._tokens, request, request_id)
         if path.startswith(BASE):
             return answer_api(
-                ROUTES, self.state, request, lambda: identify(self.state, request), request_id
+                self._routes, self.state, request, lambda: identify(self.state, request), request_id
             )
         if path.startswith("/api"):
             return HarborError(404, "NOT_FOUND", f"path {path} was not found").response

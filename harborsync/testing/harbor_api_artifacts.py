@@ -13,18 +13,19 @@ from harborsync.testing import harbor_artifacts as books
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_query import Condition, arrange, parse_q, select
 from harborsync.testing.harbor_router import BASE, Context, Route, route
-from harborsync.testing.harbor_state import (
-    HarborArtifact,
-    HarborLabel,
-    HarborProject,
-    HarborRepository,
-    HarborTag,
-)
 from harborsync.testing.harbor_wire import HarborError, created, date, done, full, ok
 from harborsync.testing.server_wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from harborsync.testing.harbor_state import (
+        HarborArtifact,
+        HarborLabel,
+        HarborProject,
+        HarborRepository,
+        HarborTag,
+    )
 
 # The pictures of the portal; clients only pass them by.
 _IMAGE_ICON: Final = "sha256:0048162a053eef4d4ce3fe7518615bef084403614f8bca43b40ae2e762e11e06"
@@ -344,7 +345,7 @@ def _show_child(index: HarborArtifact, entry: Mapping[str, Any]) -> dict[str, An
 
 
 def _shown_accessories(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
-    if not context.flag("with_accessory", usual=True) or not context.state.since(2, 5):
+    if not context.flag("with_accessory") or not context.state.since(2, 5):
         return None
     return [show_accessory(each) for each in books.accessories_of(artifact)] or None
 
@@ -395,7 +396,7 @@ def create_tag(context: Context, project: str, repository: str, reference: str) 
     name = str(context.body.get("name", ""))
     try:
         Tag(name)
-    except InvalidReference as error:
+    except InvalidReference:
         refuse.bad_request(f"bad request: invalid tag name: {name}")
     books.create_tag(
         context.state, artifact, name, by=context.identity.name, request_id=context.request_id

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_router import BASE, Context, Route, route
-from harborsync.testing.harbor_state import HarborProject
 from harborsync.testing.harbor_wire import NEVER, created, date, done, full, ok
-from harborsync.testing.server_wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from harborsync.testing.harbor_state import HarborProject
+    from harborsync.testing.server_wire import Response
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LONGEST: Final = 255

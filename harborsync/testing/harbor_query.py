@@ -117,9 +117,16 @@ def select(
 def arrange(
     rows: list[Any], sort: str, fields: Mapping[str, Callable[..., Any]], default: str
 ) -> list[Any]:
-    """Return the rows in the order of ``sort``; what is no known field is ignored (HARBOR-3)."""
+    """Return the rows in the order of ``sort``; what is no known field is ignored (HARBOR-3).
+
+    Args:
+        rows: The rows.
+        sort: Names of fields, a ``-`` before those whose largest value comes first.
+        fields: The known fields.
+        default: The order if ``sort`` names no field; if empty, as they are.
+    """
     keys = [key for key in sort.split(",") if key.lstrip("-") in fields]
-    for key in reversed(keys or [default]):
+    for key in reversed(keys or [each for each in [default] if each]):
         rows = sorted(rows, key=fields[key.lstrip("-")], reverse=key.startswith("-"))
     return rows
 

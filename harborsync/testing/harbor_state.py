@@ -370,6 +370,7 @@ class HarborState:
         clock: Its time.
         version: Which Harbor it is like.
         lock: Held by whoever reads or changes rows.
+        secret: What its own parts log in with.
         settings: What an administrator may change; see ``SETTINGS``.
         users: Users by name.
         locked: Until when even the right password of a user is refused (HARBOR-5).
@@ -387,6 +388,7 @@ class HarborState:
         self.clock = clock
         self.version = version
         self.lock = threading.RLock()
+        self.secret = secrets.token_hex(16)
         self.settings = dict(SETTINGS)
         self.users: dict[str, HarborUser] = {}
         self.locked: dict[str, datetime] = {}

@@ -22,7 +22,7 @@ from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing import server_blobs as blobs
 from harborsync.testing import server_manifests as manifests
 from harborsync.testing import server_uploads as uploads
-from harborsync.testing.harbor_access import Identity, identify
+from harborsync.testing.harbor_access import JOBSERVICE, Identity, identify
 from harborsync.testing.harbor_manifests import check_manifest
 from harborsync.testing.harbor_router import check_writable
 from harborsync.testing.harbor_tokens import SERVICE, SERVICE_PATH
@@ -224,7 +224,7 @@ def _ping(call: Call) -> Response:  # noqa: ARG001 - a handler
 def _get_blob(call: Call, repository: str, digest: str) -> Response:
     try:
         return _from_backend(blobs.get_blob(call.hub, call.request, repository, digest))
-    except Refusal as refusal:
+    except Refusal:
         if call.request.method == "HEAD":
             # The check whether the project has the blob is Harbor's own, without detail.
             refuse.not_found(f"blob {digest} not found")
@@ -285,7 +285,7 @@ def _get_manifest(call: Call, repository: str, reference: str) -> Response:
         return Response(status=304)
     found = manifests.get_manifest(call.hub, call.request, repository, artifact.digest)
     _check_accepted(call.request, found.headers["Content-Type"])
-    if call.request.method == "GET":
+    if call.request.method == "GET" and call.identity.name != JOBSERVICE:
         _note_pull(call, artifact, reference)
     return _from_backend(found)
 
@@ -347,7 +347,7 @@ def _delete_manifest(call: Call, repository: str, reference: str) -> Response:
 def _tag(text: str) -> str:
     try:
         return Tag(text)
-    except InvalidReference as error:
+    except InvalidReference:
         refuse.bad_request(f"bad request: invalid tag name: {text}")
 
 
@@ -394,7 +394,7 @@ def _list_referrers(call: Call, repository: str, digest: str) -> Response:
     """List what belongs to a digest; the count tells of all kinds, asked for or not (HARBOR-6)."""
     try:
         Digest.parse(digest)
-    except InvalidReference as error:
+    except InvalidReference:
         refuse.bad_request(f"unsupported digest {digest}: invalid checksum digest format")
     if not call.state.since(2, 8):
         refuse.not_found("404 page not found")

@@ -22,7 +22,15 @@ from harborsync.errors import (
 )
 from harborsync.http.answers import Refusal
 from harborsync.http.challenges import BASIC, BEARER, Challenge, choose, parse_challenges
-from harborsync.http.scopes import merged, repository_of
+from harborsync.http.doors import USUAL, Door
+from harborsync.http.scopes import (
+    lacking,
+    merged,
+    permissions,
+    repository_of,
+    subject_of,
+    ungranted,
+)
 from harborsync.http.tokens import Token, TokenCache, TokenKey
 from harborsync.http.tokenserver import LoginRefused, TokenRequest, TokenServer, basic, check_realm
 from harborsync.secrets import redact_url
@@ -30,6 +38,7 @@ from harborsync.secrets import redact_url
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harborsync.cancel import Cancel
     from harborsync.clock import Clock
     from harborsync.credentials.base import CredentialSource
     from harborsync.errors import CredentialsError
@@ -81,6 +90,7 @@ class Memory:
         self._challenge: Challenge | None = None
         self._scopes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._refused: dict[Credential, tuple[float, CredentialsRefused]] = {}
+        self._taken: set[Credential] = set()
 
     @property
     def challenge(self) -> Challenge | None:
@@ -123,6 +133,14 @@ class Memory:
         if error is not None and self._clock.monotonic() < until:
             raise CredentialsRefused(error.message, hint=error.hint)
 
+    def note_taken_login(self, credential: Credential) -> None:
+        """Remember that a login was good."""
+        self._taken.add(credential)
+
+    def was_taken(self, credential: Credential | None) -> bool:
+        """Tell whether a login was good once."""
+        return credential in self._taken
+
     def note_refused_login(self, credential: Credential, error: CredentialsRefused) -> None:
         """Remember that the token server refused a login."""
         self._refused[credential] = (self._clock.monotonic() + REFUSAL_LASTS, error)
@@ -139,8 +157,10 @@ class Porter:
         trusted_realms: Hosts whose token server may see it beside the registry's own.
         server: Gets tokens.
         memory: What is known about the door.
-        ping: Asks ``/v2/`` without a login (OCI-2.3).
+        ping: Asks ``/v2/`` (OCI-2.3), showing what it is given.
         is_expiry: Whether a 403 is about an expired login, at providers that send such.
+        door: What is special about this door.
+        cancel: Stops waits.
     """
 
     def __init__(
@@ -153,8 +173,10 @@ class Porter:
         trusted_realms: tuple[str, ...],
         server: TokenServer,
         memory: Memory,
-        ping: Callable[[], Answer],
+        ping: Callable[[Ticket], Answer],
         is_expiry: Callable[[Answer], bool],
+        door: Door = USUAL,
+        cancel: Cancel | None = None,
     ) -> None:
         self._home = home
         self._host = host
@@ -165,6 +187,8 @@ class Porter:
         self._memory = memory
         self._ping = ping
         self._is_expiry = is_expiry
+        self._door = door
+        self._cancel = cancel
         self._held: dict[str, tuple[float, Credential | None]] = {}
 
     def ticket(self, call: Call, url: Url) -> Ticket:
@@ -181,7 +205,8 @@ class Porter:
             return _shown_as_it_is(credential)
         challenge = self._memory.challenge
         is_basic = challenge is not None and challenge.scheme == BASIC
-        if is_basic or _is_beside_the_api(call, url):
+        is_cheap = credential is not None and self._door.is_cheap(credential)
+        if is_basic or is_cheap or _is_beside_the_api(call, url):
             return _with_password(credential) or NOBODY
         if challenge is None:
             return NOBODY
@@ -199,6 +224,8 @@ class Porter:
         self._forget(shown)
         if _is_beside_the_api(call, url):
             return self._renewed(call, shown)
+        if self._door.says_401_for_rights and shown.credential is not None:
+            return self._if_login_is_to_blame(call, url, shown, answer)
         challenge = self._challenge_of(answer, url)
         if challenge is None:
             return None
@@ -213,6 +240,57 @@ class Porter:
         if second is None or second.header == shown.header:
             raise self.refusal(shown, answer)
         return second
+
+    def _if_login_is_to_blame(
+        self, call: Call, url: Url, shown: Ticket, answer: Answer
+    ) -> Ticket | None:
+        """Return what to show instead, or None where it is the right that is lacking.
+
+        Raises:
+            CredentialsError: The login is not taken, or no longer.
+        """
+        if shown.token is None:
+            if self._is_taken(shown):
+                return None
+            raise self.refusal(shown, answer)
+        second = self._with_token_again(call, url, shown)
+        if not self._is_named(second) and self._memory.was_taken(second.credential):
+            self._clock.sleep(self._door.relents_after or 0.0, self._cancel)
+            second = self._with_token_again(call, url, second)
+        if not self._is_named(second):
+            raise self.refusal(shown, answer)
+        assert second.token is not None  # noqa: S101 - it has a name
+        return None if lacking(second.token.secret.reveal(), call.scopes) else second
+
+    def _is_taken(self, shown: Ticket) -> bool:
+        """Tell whether a login is good, by asking for what everybody may have."""
+        credential = shown.credential
+        if not self._memory.was_taken(credential) and credential is not None:
+            if self._ping(shown).status == _UNAUTHORIZED:
+                return False
+            self._memory.note_taken_login(credential)
+        return True
+
+    def _is_named(self, shown: Ticket) -> bool:
+        """Tell whether a token is for whom we are; one for nobody comes of a wrong login."""
+        token = shown.token
+        return token is not None and subject_of(token.secret.reveal()) is not None
+
+    def _with_token_again(self, call: Call, url: Url, shown: Ticket) -> Ticket:
+        self.drop(shown)
+        challenge = self._memory.challenge
+        assert challenge is not None  # noqa: S101 - the token shown came of it
+        return self._with_token(call, url, challenge, self._credential(call))
+
+    def diagnosis(self, shown: Ticket, call: Call) -> str:
+        """Return what is known about why a request was refused, or nothing (OCI-2.10)."""
+        if not self._door.says_401_for_rights or shown.credential is None:
+            return diagnosis(shown)
+        whose = f"{shown.credential.username!r} is known"
+        if shown.token is None:
+            return f"{whose}, and lacks {permissions(call.scopes)}, or one of them"
+        lacks = ungranted(shown.token.secret.reveal(), call.scopes)
+        return f"{whose}, and lacks {permissions(lacks)}" if lacks else ""
 
     def is_final(self, answer: Answer) -> bool:
         """Tell whether a second refusal is about the login, and not about a name."""
@@ -282,13 +360,14 @@ class Porter:
             raise CredentialsRefused(msg, hint="Basic and Bearer are spoken")
         if chosen is None:
             return self._memory.challenge or self._pinged(url)
-        self._memory.learn(chosen)
+        if chosen.scheme == BEARER or not self._door.says_401_for_rights:
+            self._memory.learn(chosen)
         return chosen
 
     def _pinged(self, url: Url) -> Challenge | None:
         if not url.path.startswith(_API) or url.path == _API:
             return None
-        chosen = choose(parse_challenges(self._ping().headers.all("www-authenticate")))
+        chosen = choose(parse_challenges(self._ping(NOBODY).headers.all("www-authenticate")))
         if chosen is not None:
             self._memory.learn(chosen)
         return chosen
@@ -301,7 +380,7 @@ class Porter:
             raise RegistryError(msg, method=call.method, status=_UNAUTHORIZED)
         realm = url.join(challenge.realm)
         check_realm(realm, self._home, self._trusted_realms, credential)
-        scopes = self._memory.scopes_for(call.scopes)
+        scopes = self._door.together(self._memory.scopes_for(call.scopes))
         key = TokenKey(
             origin=self._home,
             realm=str(realm),
@@ -320,11 +399,14 @@ class Porter:
     def _fetch(self, request: TokenRequest) -> Token:
         self._memory.check_login(request.credential)
         try:
-            return self._server.fetch(request)
+            token = self._server.fetch(request)
         except LoginRefused as error:
             if request.credential is not None:
                 self._memory.note_refused_login(request.credential, error)
             raise
+        if request.credential is not None and subject_of(token.secret.reveal()) is not None:
+            self._memory.note_taken_login(request.credential)
+        return token
 
 
 def diagnosis(shown: Ticket) -> str:

@@ -50,6 +50,43 @@ def lacking(token: str, scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(scope for scope in scopes if not _covers(granted, scope))
 
 
+def ungranted(token: str, scopes: Iterable[str]) -> tuple[str, ...]:
+    """Return the same, down to the actions that are lacking.
+
+    >>> ungranted("no token that tells anything", ("repository:a:pull,push",))
+    ()
+    """
+    granted = _granted(token) or {}
+    found = []
+    for scope in lacking(token, scopes):
+        resource, actions = _split(scope)
+        left = [action for action in actions if action not in granted.get(resource, frozenset())]
+        found.append(f"{resource}:{','.join(left)}")
+    return tuple(found)
+
+
+def permissions(scopes: Iterable[str]) -> str:
+    """Say which permissions scopes stand for.
+
+    >>> permissions(("repository:app/a:pull,push",))
+    'repository:pull and repository:push in app/a'
+    """
+    return " and ".join(map(_permission, scopes))
+
+
+def _permission(scope: str) -> str:
+    resource, actions = _split(scope)
+    kind, _, name = resource.partition(":")
+    return f"{' and '.join(f'{kind}:{action}' for action in actions)} in {name}"
+
+
+def subject_of(token: str) -> str | None:
+    """Return whom a token says it is for, or None; it is looked into, not checked."""
+    claims = _claims(token)
+    name = claims.get("sub") if claims else None
+    return name if isinstance(name, str) and name else None
+
+
 def _split(scope: str) -> tuple[str, list[str]]:
     resource, _, actions = scope.rpartition(":")
     return resource, [action for action in actions.split(",") if action]
@@ -62,12 +99,20 @@ def _covers(granted: Mapping[str, frozenset[str]], scope: str) -> bool:
 
 
 def _granted(token: str) -> dict[str, frozenset[str]] | None:
+    claims = _claims(token)
+    try:
+        return None if claims is None else dict(map(_grant, claims["access"] or ()))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _claims(token: str) -> dict[str, Any] | None:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return dict(map(_grant, claims["access"] or ()))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, RecursionError):
         return None
+    return claims if isinstance(claims, dict) else None
 
 
 def _grant(entry: Mapping[str, Any]) -> tuple[str, frozenset[str]]:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync import __version__
-from harborsync.http.auth import NOBODY, Porter, Ticket, diagnosis
+from harborsync.http.auth import Porter, Ticket
 from harborsync.http.bulk import PLAIN_BLOCK, TLS_BLOCK
+from harborsync.http.doors import USUAL, Door
 from harborsync.http.exchange import Path, Reply, Request, check_headers
 from harborsync.http.hosts import HOSTS, HostKey, HostTable
 from harborsync.http.options import CableOptions
@@ -57,6 +58,7 @@ def open_transport(
     *,
     origin: str | None = None,
     expired_403: Callable[[Answer], bool] = _never,
+    door: Door = USUAL,
     resolve: Resolver = socket.getaddrinfo,
 ) -> Transport:
     """Lay the cable to an endpoint; makes no request.
@@ -66,6 +68,7 @@ def open_transport(
         context: Clock, policy, limits, credentials, cancel flag, listeners.
         origin: Scheme, host and port, where they are not those of the endpoint.
         expired_403: Tells whether a 403 of this provider is about an expired login (OCI-2.19).
+        door: How this provider lets people in, where that is special.
         resolve: Looks names up.
 
     Raises:
@@ -77,7 +80,7 @@ def open_transport(
     if options.tls.insecure:
         _warn_insecure(home)
     key = HostKey(origin=home, options=options, clock=context.clock, resolve=resolve)
-    return HttpTransport(endpoint.host, context, key, expired_403=expired_403)
+    return HttpTransport(endpoint.host, context, key, expired_403=expired_403, door=door)
 
 
 class HttpTransport:
@@ -88,6 +91,7 @@ class HttpTransport:
         context: Clock, policy, credentials, cancel flag, listeners.
         key: Where to and how.
         expired_403: Tells whether a 403 is about an expired login.
+        door: How people are let in.
         hosts: Who shares connections with whom.
     """
 
@@ -98,6 +102,7 @@ class HttpTransport:
         key: HostKey,
         *,
         expired_403: Callable[[Answer], bool] = _never,
+        door: Door = USUAL,
         hosts: HostTable = HOSTS,
     ) -> None:
         self._context = context
@@ -117,6 +122,8 @@ class HttpTransport:
             memory=self._host.memory,
             ping=self._ping,
             is_expiry=expired_403,
+            door=door,
+            cancel=context.cancel,
         )
 
     @property
@@ -167,7 +174,7 @@ class HttpTransport:
         ticket = self._porter.ticket(call, url)
         reply = self._converse(self._host.broad, call, url, ticket, body)
         if reply.status in _REFUSED:
-            reply.diagnosis = diagnosis(ticket)
+            reply.diagnosis = self._porter.diagnosis(ticket, call)
         if reply.status == HTTPStatus.UNAUTHORIZED:
             self._porter.drop(ticket)
         answer = reply.finish(call.max_body)
@@ -215,7 +222,7 @@ class HttpTransport:
                 reply.finish(ERROR_CAP)
             ):
                 raise self._porter.refusal(ticket, reply.answer)
-        reply.diagnosis = diagnosis(ticket)
+        reply.diagnosis = self._porter.diagnosis(ticket, call)
         return reply
 
     def _converse(
@@ -246,10 +253,10 @@ class HttpTransport:
             self._host.notices.take(reply.headers)
         return reply
 
-    def _ping(self) -> Answer:
+    def _ping(self, ticket: Ticket) -> Answer:
         call = Call(method="GET", url="/v2/", what="ask how to log in")
         url = Url(self._key.origin, call.url)
-        return self._converse(self._host.thin, call, url, NOBODY).finish(ERROR_CAP)
+        return self._converse(self._host.thin, call, url, ticket).finish(ERROR_CAP)
 
     def _ask_token_server(
         self, method: str, url: Url, headers: dict[str, str], body: bytes | None

@@ -13,11 +13,13 @@ half an hour (HARBOR §5).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.harbor.api import HarborApi
+from harborsync.errors import InvalidValue
+from harborsync.harbor.api import LOCK_LASTS, HarborApi
 from harborsync.provider import Provider
 from harborsync.registries.distribution import DistributionRegistry
 from harborsync.registries.harbor_catalog import Catalog
@@ -33,23 +35,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harborsync.artifact import Artifact
+    from harborsync.credentials.base import Credential
     from harborsync.endpoint import Endpoint
+    from harborsync.http.doors import TokenGroups
     from harborsync.http.wire import Transport
     from harborsync.provider import OpenContext
     from harborsync.registry import Registry
 
+#: The options that are read here, beside those of the cable.
+OPTIONS: Final = frozenset({"login"})
+_ROBOT_SIGNS: Final = frozenset("$+")
 #: All of it seen at Harbor 2.12.4 and 2.15.2 (HARBOR §§4, 6).
 QUIRKS: Final = Quirks(
     min_name_depth=2,
     mount_tells_presence=True,
-    page_size=1000,
+    takes_sha512=False,  # it does, and stores it under sha256, as its storage does (OCI-4.19)
 )
 
 
 class _Harbor:
     """Puts a registry together from what the distribution API and Harbor's own one offer."""
 
-    def __init__(self, endpoint: Endpoint, transport: Transport, context: OpenContext) -> None:
+    def __init__(
+        self, endpoint: Endpoint, transport: Transport, context: OpenContext, groups: TokenGroups
+    ) -> None:
+        self._groups = groups
         self._api = HarborApi(endpoint.host, transport, context)
         self._projects = Projects(self._api)
         self._lists = Lists(self._api, self._projects, self._by_tags)
@@ -77,17 +87,52 @@ class _Harbor:
             referrers=referrers,
             labels=labels,
             descriptions=catalog,
-            surveys=Surveys(self._lists, catalog),
+            surveys=Surveys(self._lists, catalog, self._groups.announce),
             lists_narrowed=Narrowing(self._lists, labels),
         )
 
 
+def is_robot(login: str, credential: Credential) -> bool:
+    """Tell a robot from a user, as far as names tell.
+
+    What a robot's name begins with can be configured; a user's name never holds a ``$``. To
+    take one for the other is slower, and works all the same.
+
+    Args:
+        login: What the endpoint says it is: ``robot``, ``user``, or nothing.
+        credential: The login.
+    """
+    return login == "robot" or (not login and not _ROBOT_SIGNS.isdisjoint(credential.username))
+
+
+def _login_of(endpoint: Endpoint) -> str:
+    """Return the option ``login``.
+
+    Raises:
+        InvalidValue: It is neither a robot nor a user.
+    """
+    found = endpoint.options.get("login", "")
+    if found not in {"", "robot", "user"}:
+        msg = f"the option login cannot be {found[:100]!r}"
+        raise InvalidValue(msg, hint="write robot or user")
+    return found
+
+
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
-    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
+    from harborsync.http.doors import Door, TokenGroups  # noqa: PLC0415 - loads requests
+    from harborsync.http.options import check_names  # noqa: PLC0415
     from harborsync.http.session import open_transport  # noqa: PLC0415
 
-    check_names(endpoint)
-    return _Harbor(endpoint, open_transport(endpoint, context), context).registry
+    check_names(endpoint, OPTIONS)
+    groups = TokenGroups()
+    door = Door(
+        is_cheap=partial(is_robot, _login_of(endpoint)),
+        together=groups.together,
+        says_401_for_rights=True,
+        relents_after=LOCK_LASTS,
+    )
+    transport = open_transport(endpoint, context, door=door)
+    return _Harbor(endpoint, transport, context, groups).registry
 
 
 PROVIDER: Final = Provider(name="harbor", open=_open)

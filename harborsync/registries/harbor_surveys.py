@@ -23,7 +23,7 @@ from harborsync.registries.harbor_artifacts import listed
 from harborsync.registries.harbor_lists import NEEDS, TAGGED, TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from harborsync.artifact import Artifact, Hints
     from harborsync.harbor.query import Term
@@ -45,15 +45,20 @@ class Surveys:
     Args:
         lists: Lists one.
         catalog: Knows how much there is in each.
+        announce: Is told which repositories will be worked with.
     """
 
-    def __init__(self, lists: Lists, catalog: Catalog) -> None:
+    def __init__(
+        self, lists: Lists, catalog: Catalog, announce: Callable[[Iterable[str]], None]
+    ) -> None:
         self._lists = lists
         self._catalog = catalog
+        self._announce = announce
         self._walks = True
 
     def survey(self, repositories: Sequence[str]) -> Iterator[_Surveyed]:
         """Yield each repository with all its tags, each once, in no order; reads only."""
+        self._announce(repositories)
         projects: dict[str, list[str]] = {}
         for repository in dict.fromkeys(repositories):
             projects.setdefault(repository.partition("/")[0], []).append(repository)

@@ -69,8 +69,10 @@ class _Group:
     detach: frozenset[str] = _NONE
 
     @property
-    def is_there(self) -> bool:
-        return any(step.found == step.wanted for step in self.steps)
+    def may_have_labels(self) -> bool:
+        """Whether it may have labels that matter: what has no tag there may have some, too."""
+        is_there = any(step.found == step.wanted for step in self.steps)
+        return is_there or self.rule.metadata_on_conflict is not OnOtherMetadata.ADD
 
 
 def with_metadata(warehouse: Warehouse, plan: Plan) -> Plan:
@@ -133,16 +135,16 @@ class _Finishing:
 
     def _both_ends(self, group: _Group) -> tuple[frozenset[str], frozenset[str]]:
         here = _NONE.union(*(self._labels(origin) for origin in group.origins))
-        return here, self._labels(group.there, is_there=group.is_there)
+        return here, self._labels(group.there, ask=group.may_have_labels)
 
-    def _labels(self, bearer: _Bearer, *, is_there: bool = True) -> frozenset[str]:
+    def _labels(self, bearer: _Bearer, *, ask: bool = True) -> frozenset[str]:
         """Return an artifact's labels, from a listing where one tells them."""
         endpoint, repository = bearer.place.endpoint, bearer.place.repository
         listed = self._warehouse.known_labels(endpoint, repository, bearer.digest)
         if not isinstance(listed, Unknown):
             return listed
         api = _labelling(self._warehouse.registry(endpoint))
-        return api.get_labels(repository, bearer.digest) if is_there else _NONE
+        return api.get_labels(repository, bearer.digest) if ask else _NONE
 
     def _definitions(self, groups: Iterable[_Group]) -> dict[_Place, dict[str, Label]]:
         """Ask each repository once what the labels are that something is to get."""

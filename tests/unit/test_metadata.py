@@ -14,7 +14,7 @@ from harborsync.errors import Cancelled, ConfigurationError, Denied
 from harborsync.events import StepFinished
 from harborsync.metadata import describe, with_metadata
 from harborsync.plan import Action, LabelChange, Plan
-from harborsync.reference import ArtifactRef
+from harborsync.reference import ArtifactRef, Tag
 from harborsync.registries.memory import MemoryRegistry, shared
 from harborsync.registry import Abilities, Quirks
 from harborsync.replicator import Replicator
@@ -251,6 +251,30 @@ def test_an_unchanged_run_asks_nothing_more() -> None:
     ends.run()
     assert ends.source.operations[before[0] : -1] == ("list_repositories", "list_artifacts")
     assert ends.mirror.operations[before[1] : -1] == ("list_artifacts", "get_descriptions")
+
+
+def test_a_digest_under_another_tag_has_its_labels_already() -> None:
+    """Its listing tells them, so only the others are attached."""
+    ends = _Ends()
+    ends.both_have("ab", "a")
+    IMAGE.push_to(ends.source, APP, "v0")
+    new, old = ends.plan()
+    assert (new.action, new.labels) == (
+        Action.COPY,
+        LabelChange(attach=(Label(name="b"),), make=("b",)),
+    )
+    assert (old.action, old.labels) == (Action.SKIP, None)
+
+
+@pytest.mark.parametrize(("mode", "then"), [("add", "ab"), ("overwrite", "a"), ("keep", "b")])
+def test_a_digest_that_lost_its_tag_may_have_labels_still(mode: str, then: str) -> None:
+    """Where those would matter they are asked for."""
+    ends, rule = _Ends(), _rule(metadata_on_conflict=mode)
+    ends.both_have("a", "b")
+    ends.mirror.delete_tag(APP, Tag("v1"))
+    ends.run(rule)
+    assert _labels(ends.mirror) == set(then)
+    assert ends.plan(rule).to_label == ()
 
 
 def test_labels_of_a_single_artifact_travel_too() -> None:

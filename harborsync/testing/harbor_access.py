@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How long the answer to a wrong password is held, and that user locked (HARBOR-5).
 LOCK_SECONDS: Final = 1.5
+#: Who does what a Harbor does by itself; its reading is no pull (HARBOR-6).
+JOBSERVICE: Final = "harbor-jobservice"
 
 
 def _pairs(text: str) -> frozenset[tuple[str, str]]:
@@ -139,11 +141,18 @@ def basic_login(request: Request) -> tuple[str, str] | None:
     return name, password
 
 
+def internal_login(state: HarborState) -> str:
+    """Return the ``Authorization`` by which the job service of a Harbor comes to it."""
+    return f"Harbor-Secret {state.secret}"
+
+
 def identify(state: HarborState, request: Request) -> Identity:
     """Return who a request with Basic credentials, or with none, comes from.
 
     Wrong ones make it a request of anybody: whether that is enough is for the handler to say.
     """
+    if request.headers.get("authorization") == internal_login(state):
+        return Identity(name=JOBSERVICE, user=state.users["admin"])
     login = basic_login(request)
     if login is None:
         return ANYBODY

@@ -16,6 +16,7 @@ from harborsync._lazy import lazy_names
 
 if TYPE_CHECKING:
     from harborsync.artifact import Artifact as Artifact
+    from harborsync.artifact import Label as Label
     from harborsync.cancel import Cancel as Cancel
     from harborsync.clock import Clock as Clock
     from harborsync.clock import SystemClock as SystemClock
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from harborsync.options import Options as Options
     from harborsync.options import Verify as Verify
     from harborsync.plan import Action as Action
+    from harborsync.plan import DescriptionChange as DescriptionChange
+    from harborsync.plan import LabelChange as LabelChange
     from harborsync.plan import Plan as Plan
     from harborsync.plan import Step as Step
     from harborsync.reference import ArtifactRef as ArtifactRef
@@ -42,12 +45,15 @@ if TYPE_CHECKING:
     from harborsync.reference import Tag as Tag
     from harborsync.registry import Registry as Registry
     from harborsync.replicator import Replicator as Replicator
+    from harborsync.report import DescriptionResult as DescriptionResult
     from harborsync.report import Outcome as Outcome
     from harborsync.report import Report as Report
     from harborsync.report import StepResult as StepResult
     from harborsync.retry import RetryPolicy as RetryPolicy
+    from harborsync.rule import Metadata as Metadata
     from harborsync.rule import OnConflict as OnConflict
     from harborsync.rule import OnMoved as OnMoved
+    from harborsync.rule import OnOtherMetadata as OnOtherMetadata
     from harborsync.rule import Rename as Rename
     from harborsync.rule import ReplicationRule as ReplicationRule
     from harborsync.secrets import Secret as Secret
@@ -69,6 +75,8 @@ _NAMES: Final = {
     "ByteSize": "harborsync.units",
     "Cancel": "harborsync.cancel",
     "Clock": "harborsync.clock",
+    "DescriptionChange": "harborsync.plan",
+    "DescriptionResult": "harborsync.report",
     "Descriptor": "harborsync.content",
     "Digest": "harborsync.reference",
     "Duration": "harborsync.units",
@@ -76,12 +84,16 @@ _NAMES: Final = {
     "Filter": "harborsync.filters",
     "HostLimits": "harborsync.limits",
     "Keep": "harborsync.filters",
+    "Label": "harborsync.artifact",
+    "LabelChange": "harborsync.plan",
     "Limiter": "harborsync.limiter",
     "Manifest": "harborsync.content",
     "MemoryState": "harborsync.state",
+    "Metadata": "harborsync.rule",
     "Naming": "harborsync.naming",
     "OnConflict": "harborsync.rule",
     "OnMoved": "harborsync.rule",
+    "OnOtherMetadata": "harborsync.rule",
     "Options": "harborsync.options",
     "Outcome": "harborsync.report",
     "Plan": "harborsync.plan",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harborsync.graph import Graph
     from harborsync.planning import Planning
     from harborsync.reference import ArtifactRef, Digest, Tag
+    from harborsync.registry import Room
     from harborsync.rule import ReplicationRule
 
 
@@ -55,6 +56,7 @@ def make_plan(
     steps = _once_each(steps)
     if sizes:
         steps = _sized(planning, rules, steps)
+        planning.notes.extend(_crowded(planning, steps))
     plan = Plan(
         rules=rules,
         made_at=planning.now,
@@ -206,6 +208,22 @@ def _too_large(
                     f"{human_bytes(blob.size)}, and {to} takes at most {human_bytes(limit)}: "
                     "a layer cannot be split without changing its digest, so make it smaller"
                 )
+
+
+def _crowded(planning: Planning, steps: Iterable[Step]) -> Iterator[str]:
+    """Say where less is left than may be needed: there a run would stop in its middle."""
+    needed: dict[tuple[Endpoint, Room], dict[Digest, int]] = {}
+    for step in steps:
+        room = planning.room(step.to, step.destination.repository) if step.writes else None
+        if room is not None:
+            needed.setdefault((step.to, room), {})[step.wanted] = step.bytes_at_most or 0
+    for (to, room), sizes in needed.items():
+        total = sum(sizes.values())
+        if total > room.left:
+            yield (
+                f"{to} may need {human_bytes(total)}, and {human_bytes(room.left)} are left in "
+                f"{room.whose}: raise its quota, delete what is not needed, or copy less"
+            )
 
 
 def _origin(step: Step) -> tuple[str, str, Digest | None]:

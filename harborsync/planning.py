@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
     from harborsync.reference import Digest
+    from harborsync.registry import Room
     from harborsync.rule import ReplicationRule
     from harborsync.state import State
     from harborsync.warehouse import Warehouse
@@ -95,6 +96,17 @@ class Planning:
         """Note what a rule said of an artifact."""
         name = ArtifactRef(artifact.repository, artifact.tag)
         self.verdicts.append(Verdict(rule=rule.name, artifact=name, chosen=chosen, why=why))
+
+    def room(self, to: Endpoint, repository: str) -> Room | None:
+        """Return the room a destination has left for a repository, or None if nobody knows."""
+        quotas = self.warehouse.registry(to).abilities.room
+        try:
+            return None if quotas is None else quotas.room(repository)
+        except HarborsyncError as error:
+            note = f"how much room {to} has left is not known: {error.message}"
+            if note not in self.notes:
+                self.notes.append(note)
+            return None
 
     def named(
         self, rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact

@@ -23,10 +23,19 @@ from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.registry import Quirks
 from harborsync.rule import ReplicationRule
-from harborsync.selection import Scope
+from harborsync.selection import EVERYWHERE, Scope
 from harborsync.state import MemoryState
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.clock import EPOCH
-from harborsync.testing.content import AMD64, ARM64, Sample, join, random_image, random_referrer
+from harborsync.testing.content import (
+    AMD64,
+    ARM64,
+    Sample,
+    join,
+    random_image,
+    random_referrer,
+    random_signature,
+)
 from harborsync.warehouse import Registries, Warehouse
 
 
@@ -289,3 +298,113 @@ def test_an_artifact_that_is_not_there_is_an_error_of_the_source(world: _World) 
 def test_endpoints_are_told_apart_by_their_text() -> None:
     """Two prefixes of one host are two destinations."""
     assert Endpoint.parse("a.example/x") != Endpoint.parse("a.example/y")
+
+
+# --- what lists tell -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bulk() -> _World:
+    """Two registries that list as Harbor does; the source has images, one of them signed."""
+    found = _World()
+    for host in ("source.example", "mirror.example"):
+        found.registries[host] = BulkRegistry(host, room=30_000)
+    for seed, name in enumerate(("team/app", "team/web", "team/db")):
+        random_image(seed).push_to(found["source.example"], name, "v1")
+    random_signature(9, random_image(0).digest).push_to(found["source.example"], "team/app")
+    return found
+
+
+def _asked(world: _World, host: str, since: int = 0) -> set[str]:
+    return set(world[host].operations[since:]) - {"room", "get_descriptions"}
+
+
+def test_nothing_is_read_to_plan_what_lists_tell(bulk: _World) -> None:
+    """One survey a side; the bytes are those of the listing."""
+    before = len(bulk["source.example"].operations)
+    plan = bulk.plan()
+    assert [step.action for step in plan] == [Action.COPY] * 3
+    assert _asked(bulk, "source.example", before) == {"list_repositories", "survey"}
+    assert _asked(bulk, "mirror.example") == {"survey"}
+    image = random_image(0)
+    assert plan.steps[0].bytes_at_most == image.manifest.size + _bytes(image)
+
+
+def test_what_is_unchanged_costs_the_lists_alone(bulk: _World) -> None:
+    """Whatever is said about it."""
+    for seed, name in enumerate(("team/app", "team/web", "team/db")):
+        random_image(seed).push_to(bulk["mirror.example"], name, "v1")
+    signature = random_signature(9, random_image(0).digest)
+    signature.push_to(bulk["mirror.example"], "team/app")
+    before = {host: len(end.operations) for host, end in bulk.registries.items()}
+    plan = bulk.plan()
+    assert [step.action for step in plan] == [Action.SKIP] * 3
+    assert _asked(bulk, "source.example", before["source.example"]) == {
+        "list_repositories",
+        "survey",
+    }
+    assert _asked(bulk, "mirror.example", before["mirror.example"]) == {"survey"}
+
+
+def test_a_signature_that_only_one_list_tells_of_is_lacking(bulk: _World) -> None:
+    """Though neither shows its tag."""
+    random_image(0).push_to(bulk["mirror.example"], "team/app", "v1")
+    actions = {step.destination.repository: step.action for step in bulk.plan()}
+    assert actions["team/app"] is Action.SATELLITES
+    assert actions["team/web"] is Action.COPY
+
+
+def test_a_registry_that_tells_is_compared_with_one_that_does_not(bulk: _World) -> None:
+    """By what it has under the digests the other tells of."""
+    plain = MemoryRegistry("plain")
+    bulk.registries["plain.example"] = plain
+    image, signature = random_image(0), random_signature(9, random_image(0).digest)
+    image.push_to(plain, "team/app", "v1")
+    rule = _rule(destinations="plain.example", where="name is 'team/app'")
+    assert [step.action for step in bulk.plan(rule)] == [Action.SATELLITES]
+    signature.push_to(plain, "team/app")
+    assert [step.action for step in bulk.plan(rule)] == [Action.SKIP]
+    back = _rule(source="plain.example", where="name is 'team/app'")
+    assert [step.action for step in bulk.plan(back)] == [Action.COPY]
+    image.push_to(bulk["mirror.example"], "team/app", "v1")
+    assert [step.action for step in bulk.plan(back)] == [Action.SATELLITES]
+    signature.push_to(bulk["mirror.example"], "team/app")
+    assert [step.action for step in bulk.plan(back)] == [Action.SKIP]
+
+
+def test_a_filter_narrows_what_is_listed(bulk: _World) -> None:
+    """And so does what an event spoke of; what may be included for want of facts does not."""
+    source = bulk["source.example"]
+    wanted: list[tuple[dict[str, Any], Scope, str]] = [
+        ({"where": "tag is 'v1'"}, EVERYWHERE, "list_matching"),
+        ({}, Scope(tags=frozenset({"v1"})), "list_matching"),
+        ({}, Scope(tags=frozenset({"v1", "v2"})), "survey"),
+        ({"where": "tag is 'v1'", "missing": "include"}, EVERYWHERE, "survey"),
+    ]
+    for fields, scope, how in wanted:
+        before = len(source.operations)
+        assert len(bulk.plan(_rule(**fields), scope=scope)) == 3
+        assert _asked(bulk, "source.example", before) == {"list_repositories", how}
+
+
+def test_a_layer_that_may_be_too_large_is_looked_at(bulk: _World) -> None:
+    """Where the whole artifact is larger than a layer may be; else no layer can be."""
+    whole = random_image(0).manifest.size + _bytes(random_image(0))
+    for limit, is_read in ((whole, False), (whole - 1, True), (10, True)):
+        quirks = Quirks(max_layer_bytes=limit)
+        bulk.registries["mirror.example"] = BulkRegistry("mirror.example", quirks=quirks)
+        before = len(bulk["source.example"].operations)
+        plan = bulk.plan(_rule(where="name is 'team/app'"))
+        assert ("get_manifest" in _asked(bulk, "source.example", before)) is is_read
+        assert any("cannot be split" in note for note in plan.notes) is (limit == 10)
+
+
+def test_room_that_is_too_small_is_noted(bulk: _World) -> None:
+    """Before anything is pushed; two repositories of a project share its room."""
+    plan = bulk.plan()
+    (note,) = plan.notes
+    assert note == (
+        "mirror.example may need 62.9 KiB, and 29.3 KiB are left in project team: "
+        "raise its quota, delete what is not needed, or copy less"
+    )
+    assert bulk.plan(_rule(where="name is 'team/app'")).notes == ()

@@ -13,8 +13,10 @@ from harborsync.plan import Action, Step
 from harborsync.planning import Planning, failure_of
 from harborsync.reference import ArtifactRef, Tag
 from harborsync.registries.memory import MemoryRegistry
+from harborsync.registry import Room
 from harborsync.rule import ReplicationRule
 from harborsync.state import MemoryState
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.clock import EPOCH
 from harborsync.testing.content import random_image
 from harborsync.warehouse import Registries, Warehouse
@@ -137,3 +139,21 @@ def test_what_a_rule_says_of_an_artifact_is_noted() -> None:
     planning.note(RULE, artifact, "because", chosen=True)
     (verdict,) = planning.verdicts
     assert (str(verdict.artifact), verdict.chosen, verdict.why) == ("team/app:v1", True, "because")
+
+
+def test_room_is_known_where_a_registry_tells_it() -> None:
+    """Who has no quotas tells none; what goes wrong is noted once and stops nothing."""
+
+    class Lame(BulkRegistry):
+        """One that cannot be asked."""
+
+        def room(self, repository: str) -> Room | None:
+            raise ServerError(f"{repository[:4]} went away")
+
+    to = Endpoint.parse("mirror.example")
+    assert _planning(MemoryRegistry("mirror")).room(to, "team/app") is None
+    room = _planning(BulkRegistry("mirror", room=5)).room(to, "team/app")
+    assert room == Room(whose="project team", left=5)
+    lame = _planning(Lame("mirror", room=5))
+    assert [lame.room(to, f"team/{name}") for name in "ab"] == [None, None]
+    assert lame.notes == ["how much room mirror.example has left is not known: team went away"]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
-from harborsync.artifact import NOT_FETCHED, Artifact, Label
+from harborsync.artifact import NOT_FETCHED, Artifact, Hints, Label
 from harborsync.endpoint import Endpoint
 from harborsync.errors import ServerError
 from harborsync.graph import EVERYTHING_OF_IT, Choice
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.content import random_image, random_signature
 from harborsync.warehouse import Listing, Registries, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SOURCE = Endpoint.parse("source.example")
 OTHER = Endpoint.parse("other.example")
@@ -208,3 +209,90 @@ def test_a_registry_without_descriptions_tells_none() -> None:
     random_image(1).push_to(registry, "a", "v1")
     assert list(warehouse.catalog(SOURCE)) == []
     assert warehouse.descriptions(SOURCE, frozenset("a")) == {}
+
+
+# --- many at once ----------------------------------------------------------------------------
+
+
+def _bulk(**fields: Any) -> tuple[Warehouse, BulkRegistry]:
+    registry = BulkRegistry("source", **fields)
+    for seed, name in enumerate(("team/app", "team/web", "team/db")):
+        random_image(seed).push_to(registry, name, "v1")
+    return Warehouse(Registries(lambda _: registry)), registry
+
+
+NAMES = ("team/app", "team/web", "team/none")
+
+
+def test_many_repositories_are_listed_at_once() -> None:
+    """One that is not there has no tags; what is known is not listed again."""
+    warehouse, registry = _bulk()
+    warehouse.list_all(SOURCE, NAMES)
+    warehouse.list_all(SOURCE, NAMES)
+    listed = [len(warehouse.listing(SOURCE, name).tags) for name in NAMES]
+    assert listed == [1, 1, 0]
+    assert registry.operations.count("survey") == 1
+    assert "list_artifacts" not in registry.operations
+
+
+def test_one_repository_is_no_survey() -> None:
+    """Listing it is as cheap as can be; so it is where a registry cannot do better."""
+    for fields, names in (({}, NAMES[:1]), ({"without": ["surveys"]}, NAMES)):
+        warehouse, registry = _bulk(**fields)
+        warehouse.list_all(SOURCE, names)
+        assert not {"survey", "list_artifacts"} & set(registry.operations)
+
+
+def test_a_survey_that_fails_leaves_the_rest_to_be_listed_one_by_one() -> None:
+    """What it had told by then counts."""
+
+    class Tired(BulkRegistry):
+        """One that goes away in the middle."""
+
+        def survey(self, repositories: Sequence[str]) -> Iterator[tuple[str, tuple[Artifact, ...]]]:
+            yield from super().survey(repositories[:1])
+            raise ServerError("went away")
+
+    registry = Tired("source")
+    random_image(1).push_to(registry, "team/web", "v1")
+    warehouse = Warehouse(Registries(lambda _: registry))
+    warehouse.list_all(SOURCE, NAMES)
+    assert [len(warehouse.listing(SOURCE, name).tags) for name in NAMES] == [0, 1, 0]
+    assert registry.operations.count("list_artifacts") == 2
+
+
+def test_a_narrowed_listing_is_never_all_there_is() -> None:
+    """It gives what fits, and what it tells of satellites; the rest stays unknown."""
+    warehouse, registry = _bulk()
+    random_image(9).push_to(registry, "team/app", "v2")
+    found = warehouse.matching(SOURCE, "team/app", Hints(tag="v2"))
+    assert [each.tag for each in found] == ["v2"]
+    assert warehouse.known(SOURCE, "team/app") is None
+    assert warehouse.known_tags(SOURCE, "team/app") is None
+    source = warehouse.source(SOURCE, "team/app")
+    before = len(registry.operations)
+    assert source.referrers(random_image(9).digest) == ()  # told by the listing to have none
+    assert registry.operations[before:] == ("list_matching",)  # for the digest tags
+
+
+def test_what_was_listed_is_not_narrowed() -> None:
+    """Nor is anything where nothing is known of what is wanted, or the registry cannot."""
+    hints = Hints(tag="v2")
+    for fields, asked in (({}, Hints()), ({}, hints), ({"without": ["lists_narrowed"]}, hints)):
+        warehouse, registry = _bulk(**fields)
+        if asked and not fields:
+            warehouse.listing(SOURCE, "team/app")
+        assert [each.tag for each in warehouse.matching(SOURCE, "team/app", asked)] == ["v1"]
+        assert registry.operations.count("list_artifacts") == 1
+        assert "list_matching" not in registry.operations
+
+
+def test_a_listing_knows_all_digests_or_none() -> None:
+    """Untagged ones too; of an empty one nothing is known."""
+    tagged = Artifact(repository="a", tag=Tag("v1"), digest=random_image(1).digest)
+    untagged = attrs.evolve(tagged, tag=None, digest=random_image(2).digest)
+    bare = Artifact(repository="a", tag=Tag("v2"))
+    both = frozenset({tagged.digest, untagged.digest})
+    assert Listing([tagged, untagged]).digests == both
+    assert Listing([tagged, bare]).digests is None
+    assert Listing([]).digests is None

@@ -100,7 +100,11 @@ ROUTES: Final[tuple[Route, ...]] = (
 _BLOBS: Final = "/storage/"
 # The registry behind Harbor, with what its configuration by Harbor changes.
 _BEHIND: Final = attrs.evolve(
-    PROFILES["distribution-2.8"], accept_sensitive=False, max_manifest_bytes=2**40
+    PROFILES["distribution-2.8"],
+    accept_sensitive=False,  # Harbor asks by digest, and the Accept is looked at before
+    max_manifest_bytes=2**40,  # so is the size
+    foreign_layers=True,  # conformance suite: they need not be there
+    referrers="api",  # Harbor's own, but it is the push that tells of the subject
 )
 _PAGE: Final = b"<!DOCTYPE HTML>\n<html><title>404 - Page Not Found</title></html>\n"
 

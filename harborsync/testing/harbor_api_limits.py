@@ -62,10 +62,11 @@ def update_quota(context: Context, quota: str) -> Response:
 
 def _find_quota(context: Context, text: str, action: str) -> HarborProject:
     context.require_system("quota", action)
-    for project in context.state.projects.values():
-        if str(project.quota_id) == text:
-            return project
-    refuse.not_found(f"quota {text} not found")
+    projects = context.state.projects.values()
+    found = next((each for each in projects if str(each.quota_id) == text), None)
+    if found is None:
+        refuse.not_found(f"quota {text} not found")
+    return found
 
 
 def _show_quota(project: HarborProject) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harborsync.content import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, OCI_MANIFEST
 from harborsync.testing.harbor_wire import HarborError
@@ -39,7 +39,7 @@ def check_manifest(state: HarborState, content: bytes, content_type: str) -> Non
 
 def _document(content: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(content)
+        document: object = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _invalid(str(error)) from None
     if not isinstance(document, dict):
@@ -47,13 +47,13 @@ def _document(content: bytes) -> dict[str, Any]:
     return document
 
 
-def _refuse_large(state: HarborState) -> None:
+def _refuse_large(state: HarborState) -> NoReturn:
     if state.since(2, 16):
         raise HarborError(413, "REQUEST_ENTITY_TOO_LARGE", "manifest too large")
     raise HarborError(400, "MANIFEST_INVALID", "http: request body too large")
 
 
-def _refuse(reason: str) -> None:
+def _refuse(reason: str) -> NoReturn:
     raise _invalid(reason)
 
 

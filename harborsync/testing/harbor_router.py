@@ -97,13 +97,14 @@ class Context:
             HarborError: There is no such project, or they may not.
         """
         found = project if isinstance(project, HarborProject) else self.find_project(project)
-        if found is not None and self.may(found, resource, action):
-            return found
-        if not self.identity.known:
+        allowed = found is not None and self.may(found, resource, action)
+        if not allowed and not self.identity.known:
             refuse.unauthorized()
         if found is None:
             refuse.not_found(f"project {project} not found")
-        refuse.forbidden()
+        if not allowed:
+            refuse.forbidden()
+        return found
 
     def require_system(self, resource: str, action: str) -> None:
         """Refuse a caller who may not do something to the system.
@@ -268,17 +269,14 @@ def _check(state: HarborState, request: Request) -> None:
 def _find(
     routes: Sequence[Route], state: HarborState, request: Request
 ) -> tuple[Route, dict[str, str]]:
-    path = _SLASHES.sub("/", request.target.partition("?")[0])
-    path = path.removesuffix("/")
-    methods = []
-    for each in routes:
-        found = each.path.fullmatch(path) if each.exists(state.version) else None
-        if found is None:
-            continue
+    """Return the route of a request and the decoded parts of its path."""
+    path = _SLASHES.sub("/", request.target.partition("?")[0]).removesuffix("/")
+    known = [each for each in routes if each.exists(state.version)]
+    matching = [(each, found) for each in known if (found := each.path.fullmatch(path))]
+    for each, found in matching:
         if each.method == request.method:
             return each, {name: unquote(part) for name, part in found.groupdict().items()}
-        methods.append(each.method)
-    if methods:
-        allowed = ",".join(methods)
+    if matching:
+        allowed = ",".join(each.method for each, _ in matching)
         refuse.not_allowed(f"method {request.method} is not allowed, but [{allowed}] are")
-    refuse.not_found(f"path {request.path} was not found")
+    raise HarborError(404, "NOT_FOUND", f"path {request.path} was not found")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 from urllib.parse import urlencode
 
 import attrs
@@ -115,13 +115,13 @@ def _identity(state: HarborState, tokens: TokenService, request: Request) -> Ide
 
 def _recognize(request: Request) -> tuple[Shape, dict[str, str]]:
     """Return what a path means; one that means nothing is a matter of permission (HARBOR-2)."""
-    for shape in _SHAPES:
-        found = shape.path.fullmatch(request.path)
-        if found is not None:
-            parts = found.groupdict()
-            _check_names(request, parts.get("repository"))
-            return shape, parts
-    _refuse(f"un-recognized request: {request.method} {request.target}", "")
+    matching = ((shape, shape.path.fullmatch(request.path)) for shape in _SHAPES)
+    shape, found = next((pair for pair in matching if pair[1]), (None, None))
+    if shape is None or found is None:
+        _refuse(f"un-recognized request: {request.method} {request.target}", "")
+    parts = found.groupdict()
+    _check_names(request, parts.get("repository"))
+    return shape, parts
 
 
 def _check_names(request: Request, repository: str | None) -> None:
@@ -192,7 +192,7 @@ def _scope(action: str) -> str:
     return "pull,push" if action == "push" else action
 
 
-def _refuse(message: str, challenge: str) -> Any:
+def _refuse(message: str, challenge: str) -> NoReturn:
     headers = {"Docker-Distribution-API-Version": "registry/2.0", "WWW-Authenticate": challenge}
     raise HarborError(401, "UNAUTHORIZED", f"{message}: {message}", headers)
 
@@ -310,7 +310,7 @@ def _note_pull(call: Call, artifact: HarborArtifact, reference: str) -> None:
 def _put_manifest(call: Call, repository: str, reference: str) -> Response:
     content = call.request.body.read()
     request = attrs.evolve(call.request, body=_replayed(content))
-    tag = "" if ":" in reference else _tag(reference)
+    tag = "" if _is_digest(reference) else _tag(reference)
     state = call.state
     check_manifest(state, content, request.headers.get("content-type", ""))
     with state.lock:
@@ -342,6 +342,13 @@ def _delete_manifest(call: Call, repository: str, reference: str) -> Response:
             call.state, artifact, by=call.identity.name, request_id=call.request_id
         )
     return Response(status=202)
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        return bool(Digest.parse(text))
+    except InvalidReference:
+        return False
 
 
 def _tag(text: str) -> str:

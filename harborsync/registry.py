@@ -48,7 +48,8 @@ class Describing(Protocol):
     def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
         """Yield the artifacts with the wanted facts filled in, in the order given.
 
-        What cannot be had comes back as UNAVAILABLE; a tag that is gone is left out.
+        What cannot be had comes back as UNAVAILABLE; a tag that is gone is left out. What a
+        manifest tells may be left open, and is read there then.
         """
         ...
 

@@ -29,17 +29,20 @@ from harborsync.registries.harbor_lists import Lists
 from harborsync.registries.harbor_projects import Projects
 from harborsync.registries.harbor_referrers import ListedReferrers
 from harborsync.registries.harbor_surveys import Narrowing, Surveys
+from harborsync.registries.harbor_tags import TagDeletion
 from harborsync.registry import Abilities, Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harborsync.artifact import Artifact
+    from harborsync.content import Descriptor
     from harborsync.credentials.base import Credential
     from harborsync.endpoint import Endpoint
     from harborsync.http.doors import TokenGroups
     from harborsync.http.wire import Transport
     from harborsync.provider import OpenContext
+    from harborsync.reference import Digest, Tag
     from harborsync.registry import Registry
 
 #: The options that are read here, beside those of the cable.
@@ -76,6 +79,9 @@ class _Harbor:
     def _by_tags(self, repository: str) -> Iterator[Artifact]:
         return self.registry.list_tags(repository)
 
+    def _head(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
+        return self.registry.resolve(repository, reference)
+
     def _abilities(self, offered: Abilities) -> Abilities:
         catalog = Catalog(self._api, self._projects, self._project, offered.catalog)
         labels = Labels(self._api, self._projects, self._lists)
@@ -83,8 +89,9 @@ class _Harbor:
         return attrs.evolve(
             offered,
             catalog=catalog,
-            describe=Details(self._lists),
+            describe=Details(self._lists, self._head),
             referrers=referrers,
+            deletes_tags=TagDeletion(self._api),
             labels=labels,
             descriptions=catalog,
             surveys=Surveys(self._lists, catalog, self._groups.announce),

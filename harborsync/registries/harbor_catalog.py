@@ -10,7 +10,7 @@ import html
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from harborsync.errors import CredentialsError, Denied, NotFound
+from harborsync.errors import CredentialsError, Denied, NotFound, Unsupported
 from harborsync.harbor.api import PAGE_SIZE
 from harborsync.harbor.query import project_of, projects, repository_path
 from harborsync.registries.extras import is_repository
@@ -107,8 +107,17 @@ class Catalog:
             return
 
     def _in_catalog(self, wanted: set[str]) -> Iterator[str]:
-        names = self._otherwise.list_repositories() if self._otherwise else iter(())
-        yield from (name for name in names if name.partition("/")[0] in wanted)
+        try:
+            for name in self._otherwise.list_repositories() if self._otherwise else ():
+                if name.partition("/")[0] in wanted:
+                    yield name
+        except Unsupported as error:
+            projects = " and ".join(sorted(wanted))
+            error.hint = (
+                f"the login lacks the permission {_NEEDS} in {projects}: give it that, "
+                "or name the repositories one by one in the rule"
+            )
+            raise
 
     def _texts(self, project: str, names: set[str]) -> dict[str, str]:
         """Return texts of one project's repositories, one by one or all of them, as is cheaper."""

@@ -17,9 +17,10 @@ from harborsync.reference import Digest
 from harborsync.registries.harbor_lists import TAGGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
+    from harborsync.content import Descriptor
     from harborsync.reference import Tag
     from harborsync.registries.harbor_lists import Lists
 
@@ -36,10 +37,14 @@ class Details:
 
     Args:
         lists: Lists artifacts.
+        head: Asks what one tag points to, where lists are closed to us.
     """
 
-    def __init__(self, lists: Lists) -> None:
+    def __init__(
+        self, lists: Lists, head: Callable[[str, Tag | Digest], Descriptor | None]
+    ) -> None:
         self._lists = lists
+        self._head = head
 
     def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
         """Yield the artifacts with the wanted facts filled in, in the order given."""
@@ -47,17 +52,18 @@ class Details:
         groups: dict[str, list[Artifact]] = {}
         for artifact in every:
             groups.setdefault(artifact.repository, []).append(artifact)
-        found: dict[int, Artifact] = {}
+        found: dict[tuple[str, Tag | Digest], Artifact] = {}
         for repository, members in groups.items():
             described = self._in_repository(repository, members, facts)
-            found |= dict(zip(map(id, members), described, strict=True))
-        yield from (found[id(artifact)] for artifact in every)
+            found |= {_key(each): each for each in described}
+        yield from (found[_key(each)] for each in every if _key(each) in found)
 
     def _in_repository(
         self, repository: str, members: list[Artifact], facts: frozenset[str]
     ) -> list[Artifact]:
         if not self._is_told(repository):
-            return [_without(each, facts) for each in members]
+            return [_without(each, facts) for each in self._by_head(members)]
+        members = self._listed(repository, members)
         if "immutable" in facts:
             members = self._with_immutable(repository, members)
         if "created_at" in facts:
@@ -70,16 +76,39 @@ class Details:
         except InvalidReference:
             return False
 
+    def _by_head(self, members: list[Artifact]) -> Iterator[Artifact]:
+        """Yield the artifacts with digest and type, without those that are gone."""
+        for each in members:
+            if each.descriptor is not None:
+                yield each
+                continue
+            there = self._head(each.repository, each.reference)
+            if there is not None:
+                yield attrs.evolve(each, digest=there.digest, media_type=there.media_type)
+
+    def _listed(self, repository: str, members: list[Artifact]) -> list[Artifact]:
+        """Put what a list says in the place of bare names, and leave out what is gone."""
+        bare = [each.tag for each in members if each.tag and each.descriptor is None]
+        listed = {each.tag: each for each in self._of_tags(repository, bare)}
+        return [
+            listed.get(each.tag, each)
+            for each in members
+            if each.descriptor is not None or each.tag in listed
+        ]
+
+    def _of_tags(
+        self, repository: str, tags: list[Tag], *, with_immutable: bool = False
+    ) -> Iterator[Artifact]:
+        """Yield what is said of tags, asking one by one for a few and for all at once else."""
+        questions = [Q(tags=tag) for tag in tags] if len(tags) <= _FEW else [TAGGED]
+        for question in questions:
+            yield from self._lists.matching(repository, question, with_immutable=with_immutable)
+
     def _with_immutable(self, repository: str, members: list[Artifact]) -> list[Artifact]:
         """Ask whether the project's rules hold tags fast."""
         open_ones = [each.tag for each in members if each.tag and each.immutable is NOT_FETCHED]
-        if not open_ones:
-            return members
-        questions = [Q(tags=tag) for tag in open_ones] if len(open_ones) <= _FEW else [TAGGED]
-        rules: dict[Tag | None, bool | Unknown] = {}
-        for question in questions:
-            listed = self._lists.matching(repository, question, with_immutable=True)
-            rules.update((each.tag, each.immutable) for each in listed)
+        told = self._of_tags(repository, open_ones, with_immutable=True)
+        rules = {each.tag: each.immutable for each in told}
         return [
             attrs.evolve(each, immutable=rules.get(each.tag, UNAVAILABLE))
             if each.immutable is NOT_FETCHED
@@ -105,6 +134,10 @@ class Details:
             listed = self._lists.of_digests(repository, wanted)
         told = ((one.digest, one.facts["created_at"]) for one in listed)
         return {digest: time for digest, time in told if not isinstance(time, Unknown)}
+
+
+def _key(artifact: Artifact) -> tuple[str, Tag | Digest]:
+    return artifact.repository, artifact.tag or artifact.reference
 
 
 def _aged(

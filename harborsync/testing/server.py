@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.testing.faults import Fault
     from harborsync.testing.server_connection import LoggedRequest
+    from harborsync.testing.server_hub import Guard
     from harborsync.testing.server_wire import Request, Response
     from harborsync.testing.tls import TestAuthority
     from harborsync.testing.tokens import Auth
@@ -52,6 +53,7 @@ class LoopbackRegistry:
         demand_client_certificate: Only clients with a certificate of ``tls`` may connect.
         quirks: Switches to use instead of a profile's.
         faults: Asked for every request what is to go wrong with it; may be replaced any time.
+        guard: What a product checks beyond the specification, if it is to be such a product.
         clock: Its time.
         directory: Where large blobs go; a temporary directory of its own if None.
 
@@ -69,6 +71,7 @@ class LoopbackRegistry:
         demand_client_certificate: bool = False,
         quirks: LoopbackQuirks | None = None,
         faults: Callable[[Request], Fault | None] | None = None,
+        guard: Guard | None = None,
         clock: Clock | None = None,
         directory: Path | None = None,
     ) -> None:
@@ -79,7 +82,9 @@ class LoopbackRegistry:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._log: list[LoggedRequest] = []
-        self._hub = Hub(storage=self.storage, quirks=quirks, clock=self._clock, auth=auth)
+        self._hub = Hub(
+            storage=self.storage, quirks=quirks, clock=self._clock, auth=auth, guard=guard
+        )
         context = tls.server_context(demand_client=demand_client_certificate) if tls else None
         self._other = Listener(self._serve_other, context) if quirks.needs_other_host else None
         if self._other is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -11,10 +11,33 @@ from harborsync.reference import Digest, Tag, check_repository
 from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harborsync.clock import Clock
     from harborsync.testing.profiles import LoopbackQuirks
+    from harborsync.testing.server_wire import Request
     from harborsync.testing.storage import Storage
     from harborsync.testing.tokens import Auth
+
+
+class Guard(Protocol):
+    """What a product checks beyond the specification."""
+
+    def check_repository(self, request: Request, repository: str) -> None:
+        """Let a request to a repository pass.
+
+        Raises:
+            Refusal: The repository is not there, or not for this.
+        """
+        ...
+
+    def check_tags(self, repository: str, tags: Sequence[str], digest: Digest) -> None:
+        """Let a manifest be stored under its digest and these tags.
+
+        Raises:
+            Refusal: A tag may not be moved.
+        """
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +50,7 @@ class Hub:
         clock: Its time.
         auth: Who may do what, or None for everybody everything.
         storage_origin: Scheme and host of its second address, for what is on another host.
+        guard: Checks what the product checks beyond the specification, or None.
         raced: Fallback tags whose first write was undone, by repository and tag.
     """
 
@@ -35,6 +59,7 @@ class Hub:
     clock: Clock
     auth: Auth | None = None
     storage_origin: str = ""
+    guard: Guard | None = None
     raced: set[tuple[str, str]] = attrs.field(factory=set)
 
 

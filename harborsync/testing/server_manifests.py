@@ -44,6 +44,8 @@ def put_manifest(hub: Hub, request: Request, repository: str, reference: str) ->
     _check_references(hub, repository, document, media_type)
     asked = _asked_tags(hub, request)
     tags = asked if isinstance(wanted, Digest) else [wanted, *asked]
+    if hub.guard is not None:
+        hub.guard.check_tags(repository, tags, digest)
     before = hub.storage.tags(repository) if hub.quirks.fallback_race else {}
     hub.storage.put_manifest(repository, content, media_type=media_type, tags=tags, digest=digest)
     if hub.quirks.fallback_race:

@@ -87,6 +87,8 @@ def _dispatch(hub: Hub, request: Request) -> Response:
         raise Refusal(405, "UNSUPPORTED", "HEAD is not answered here")
     if "repository" in parts:
         repository_name(parts["repository"])
+        if hub.guard is not None:
+            hub.guard.check_repository(request, parts["repository"])
     return handler(hub, request, **parts)
 
 

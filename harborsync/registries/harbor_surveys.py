@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
     from harborsync.artifact import Artifact, Hints
     from harborsync.harbor.query import Term
+    from harborsync.registries.harbor_artifacts import Record
     from harborsync.registries.harbor_catalog import Catalog
     from harborsync.registries.harbor_labels import Labels
     from harborsync.registries.harbor_lists import Lists
 
 #: Lists read at once; Harbor answers a page in some 20 ms of its time (HARBOR §5).
 _AT_ONCE: Final = 8
+#: Fewer repositories are not worth a walk.
+_SEVERAL: Final = 2
 _NOT_FOUND: Final = 404
 _UNTAGGED: Final = "nil"  # what Harbor calls that where a tag could stand
 
@@ -75,7 +78,10 @@ class Surveys:
 
     def _walked(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]] | None:
         """Return the tags of a project's repositories, or None where a list each is better."""
-        if not self._is_worth_walking(project, members) or not self._lists.is_told(project):
+        if not self._walks or len(members) < _SEVERAL or not self._lists.is_told(project):
+            return None
+        each = self._pages_of_each(members)
+        if each is not None and self._pages_of_project(project) >= each:
             return None
         try:
             return self._walk(project, members)
@@ -87,21 +93,35 @@ class Surveys:
             self._walks = False  # before 2.12
             return None
 
-    def _is_worth_walking(self, project: str, members: list[str]) -> bool:
-        """Tell whether the walk takes fewer pages, by what the catalog has told."""
+    def _pages_of_each(self, members: list[str]) -> int | None:
+        """Return the pages of all their own lists, or None if the catalog has not told."""
         counts = self._catalog.counts
-        of_project = [n for name, n in counts.items() if name.startswith(f"{project}/")]
-        if not self._walks or not of_project:
-            return False
-        walk = ceil(sum(of_project) / PAGE_SIZE)
-        return walk < sum(max(1, ceil(counts.get(name, 1) / PAGE_SIZE)) for name in members)
+        if not counts.keys() >= set(members):
+            return None
+        return sum(max(1, ceil(counts[name] / PAGE_SIZE)) for name in members)
 
-    def _walk(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]]:
-        found: dict[str, list[Artifact]] = {name: [] for name in members}
+    def _pages_of_project(self, project: str) -> int:
+        counts = self._catalog.counts
+        of_project = (n for name, n in counts.items() if name.startswith(f"{project}/"))
+        return ceil(sum(of_project) / PAGE_SIZE)
+
+    def _walk(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]] | None:
+        """Walk through a project, unless its first page shows that it is longer than the lists."""
         what = f"list artifacts of the project {project}"
         path = projects(project, "artifacts")
         query = {**TOLD, "q": TAGGED}
-        for record in self._lists.api.pages(path, query, what=what, needs=NEEDS):
+        api = self._lists.api
+        first = api.page(path, query, what=what, needs=NEEDS)
+        if ceil((first.total or 0) / PAGE_SIZE) > (self._pages_of_each(members) or len(members)):
+            return None
+        records = api.pages(path, query, what=what, needs=NEEDS, first=first)
+        return self._sorted(members, records)
+
+    def _sorted(
+        self, members: list[str], records: Iterable[Record]
+    ) -> dict[str, tuple[Artifact, ...]]:
+        found: dict[str, list[Artifact]] = {name: [] for name in members}
+        for record in records:
             one, repository = listed(record), record.get("repository_name")
             if one is not None and repository in found:
                 self._lists.notes.take(repository, one)

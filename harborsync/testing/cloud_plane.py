@@ -42,12 +42,12 @@ class ApiRefusal(Exception):
     """The control plane says no.
 
     Args:
+        status: The HTTP status.
         code: The vendor's error code.
         message: Its words.
-        status: The HTTP status.
     """
 
-    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+    def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

@@ -1,0 +1,383 @@
+"""Amazon's STS and ECR on loopback, for tests that take the real SDK and no account.
+
+    >>> from harborsync.testing.cloud_aws import LoopbackEcr
+    >>> with LoopbackEcr() as ecr:
+    ...     _ = ecr.create_repository("team/app")
+    ...     ecr.endpoint.provider, ecr.endpoint.options["region"]
+    ('ecr', 'eu-west-1')
+
+Requests are verified by SigV4, tokens and sessions end, roles trust whom they are told to, pages
+have an end, limits are counted; and the registry beside it knows only repositories that were
+made. What is not emulated answers ``UnknownOperationException``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import attrs
+
+from harborsync.clock import SystemClock
+from harborsync.endpoint import Endpoint
+from harborsync.testing.cloud_plane import (
+    ApiCall,
+    ApiRefusal,
+    CloudRepositories,
+    CloudServers,
+    PasswordDesk,
+    page_of,
+    tags_by_digest,
+)
+from harborsync.testing.cloud_sts import Keyring, Sts
+from harborsync.testing.profiles import LoopbackQuirks
+from harborsync.testing.scripted import Said
+from harborsync.testing.server import LoopbackRegistry
+from harborsync.testing.server_wire import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from harborsync.clock import Clock
+    from harborsync.testing.scripted import Heard
+    from harborsync.testing.storage import StoredManifest
+    from harborsync.testing.tls import TestAuthority
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = "eu-west-1"
+#: The key everybody has who is given no other; both are AWS's own examples.
+KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"
+SECRET_KEY: Final = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105 - an example
+_TOKEN_LIFE: Final = 12 * 3600.0
+_LARGEST_PAGE: Final = 1000
+_NAME: Final = re.compile(
+    r"(?=.{2,256}$)(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*",
+    re.ASCII,
+)
+_ECR_TARGET: Final = "AmazonEC2ContainerRegistry_V20150921."
+
+# What ECR was seen or is documented to do: blobs come from S3 by signed addresses, sessions are
+# not told how far they are, and a mount opens a session unless the account has opted in.
+_QUIRKS: Final = LoopbackQuirks(
+    redirects="other_host", location="absolute", mounts="no", anonymous_mounts=False, catalog=False
+)
+
+
+class LoopbackEcr(CloudServers):
+    """An account's registry in one region, and STS.
+
+    Args:
+        account: The account.
+        region: The region.
+        keys: Secrets by the ids of access keys; each belongs to a user of that name.
+        token_life: Seconds a login for docker is good.
+        clock: The time by which logins and sessions end.
+        signing_clock: The time that signatures are held against; the SDK signs by the real one.
+        denied: Actions that nobody may do, such as ``ecr:DescribeImages``.
+        made_on_push: Beginnings of the names of repositories that a template makes.
+        most_repositories: How many there may be.
+        mounts: Whether the account has opted in to mounting blobs.
+        tls: Makes the control plane's certificate; plain HTTP if None.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        keys: Mapping[str, str] | None = None,
+        token_life: float = _TOKEN_LIFE,
+        clock: Clock | None = None,
+        signing_clock: Clock | None = None,
+        denied: Collection[str] = (),
+        made_on_push: Collection[str] = (),
+        most_repositories: int = 100_000,
+        mounts: bool = False,
+        tls: TestAuthority | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self.account = account
+        self.region = region
+        self._token_life = token_life
+        self._most_repositories = most_repositories
+        self._archived: set[tuple[str, str]] = set()
+        self.keyring = Keyring(
+            account,
+            keys or {KEY_ID: SECRET_KEY},
+            clock=clock,
+            signing_clock=signing_clock or SystemClock(),
+            denied=denied,
+        )
+        self.desk = PasswordDesk("AWS", clock, _expired_login)
+        self.repositories = CloudRepositories(
+            clock,
+            unknown=self._unknown_repository,
+            immutable=self._immutable_tag,
+            made_on_push=lambda name: any(name.startswith(start) for start in made_on_push),
+        )
+        registry = LoopbackRegistry(
+            auth=self.desk,
+            quirks=attrs.evolve(_QUIRKS, mounts="yes" if mounts else "no"),
+            guard=self.repositories,
+            clock=clock,
+        )
+        self.repositories.storage = registry.storage
+        super().__init__(self._answer, registry, clock=clock, tls=tls)
+        self.sts = Sts(account, self.keyring, self.log, clock)
+        self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "BatchDeleteImage": self._delete_images,
+            "CreateRepository": self._create,
+            "DescribeImages": self._describe_images,
+            "DescribeRepositories": self._describe_repositories,
+            "GetAuthorizationToken": self._authorize,
+            "ListImages": self._list_images,
+        }
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is, as an endpoint to open with the access key in the environment."""
+        options = {
+            "account_id": self.account,
+            "region": self.region,
+            "api": self.api_url,
+            "sts_api": self.api_url,
+        }
+        return Endpoint(provider="ecr", address=self.host, plain_http=True, option_items=options)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which the SDK finds the first access key."""
+        return self.keyring.environment
+
+    # --- for tests -------------------------------------------------------------------------
+
+    def create_repository(self, name: str, *, immutable: bool = False) -> bool:
+        """Make a repository; False if it is there."""
+        return self.repositories.create(name, immutable=immutable)
+
+    def archive(self, repository: str, digest: str) -> None:
+        """Put an image into the archive, from where it cannot be pulled."""
+        self._archived.add((repository, digest))
+
+    def expire_logins(self) -> None:
+        """End every login for docker there is."""
+        self.desk.expire()
+
+    def throttle(self, operation: str, times: int = 1) -> None:
+        """Have the next calls of an operation throttled."""
+        self.log.plan(operation, ApiRefusal(400, "ThrottlingException", "Rate exceeded"), times)
+
+    # --- the control plane -----------------------------------------------------------------
+
+    def _answer(self, heard: Heard) -> Said:
+        form = dict(parse_qsl(heard.body.decode(errors="replace")))
+        if "x-amz-target" not in heard.headers and "Action" in form:
+            return self.sts.answer(heard, form)
+        operation = heard.headers.get("x-amz-target", "").removeprefix(_ECR_TARGET)
+        try:
+            who, answer = self._result(heard, operation)
+        except ApiRefusal as refusal:
+            self.log.note(ApiCall(operation=operation, code=refusal.code))
+            body = {"__type": refusal.code, "message": refusal.message}
+            return _json(refusal.status, body)
+        self.log.note(ApiCall(operation=operation, who=who))
+        return _json(200, answer)
+
+    def _result(self, heard: Heard, operation: str) -> tuple[str, dict[str, Any]]:
+        who = self.keyring.admitted(heard, "ecr", operation)
+        self.log.check(operation)
+        handler = self._operations.get(operation)
+        if handler is None:
+            raise ApiRefusal(400, "UnknownOperationException", "")
+        return who, handler(json.loads(heard.body or b"{}"))
+
+    # --- ECR: logins and repositories --------------------------------------------------------
+
+    def _authorize(self, wish: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        password = self.desk.sell(self._token_life)
+        return {
+            "authorizationData": [
+                {
+                    "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
+                    "expiresAt": self.clock.now().timestamp() + self._token_life,
+                    "proxyEndpoint": f"http://{self.host}",
+                }
+            ]
+        }
+
+    def _describe_repositories(self, wish: dict[str, Any]) -> dict[str, Any]:
+        self._check_registry(wish)
+        asked = wish.get("repositoryNames")
+        names = self.repositories.names() if asked is None else asked
+        page, following = self._page(wish, [self._described(name) for name in names])
+        return _paged("repositories", page, following)
+
+    def _described(self, name: str) -> dict[str, Any]:
+        found = self.repositories.get(name)
+        if found is None:
+            raise self._no_repository(name)
+        return {
+            "repositoryArn": f"arn:aws:ecr:{self.region}:{self.account}:repository/{name}",
+            "registryId": self.account,
+            "repositoryName": name,
+            "repositoryUri": f"{self.host}/{name}",
+            "createdAt": found.created_at.timestamp(),
+            "imageTagMutability": "IMMUTABLE" if found.immutable else "MUTABLE",
+            **found.settings,
+        }
+
+    def _create(self, wish: dict[str, Any]) -> dict[str, Any]:
+        self._check_registry(wish)
+        name = wish["repositoryName"]
+        if not _NAME.fullmatch(name):
+            message = (
+                f"Invalid parameter at 'repositoryName' failed to satisfy constraint: '{name}'"
+            )
+            raise ApiRefusal(400, "InvalidParameterException", message)
+        if len(self.repositories.names()) >= self._most_repositories:
+            message = f"The repository quota of {self._most_repositories} is reached"
+            raise ApiRefusal(400, "LimitExceededException", message)
+        kept = ("imageScanningConfiguration", "encryptionConfiguration")
+        settings = {key: wish[key] for key in kept if key in wish}
+        is_fixed = wish.get("imageTagMutability") == "IMMUTABLE"
+        if not self.repositories.create(name, immutable=is_fixed, **settings):
+            message = (
+                f"The repository with name '{name}' already exists in the registry with id "
+                f"'{self.account}'"
+            )
+            raise ApiRefusal(400, "RepositoryAlreadyExistsException", message)
+        return {"repository": self._described(name)}
+
+    # --- ECR: images -------------------------------------------------------------------------
+
+    def _describe_images(self, wish: dict[str, Any]) -> dict[str, Any]:
+        repository = self._repository_of(wish)
+        tags = tags_by_digest(self.storage, repository)
+        wanted = wish.get("filter", {}).get("tagStatus", "ANY")
+        rows = [
+            self._image(repository, manifest, tags.get(str(manifest.digest), []))
+            for manifest in self.storage.manifests(repository)
+            if _has_status(wanted, is_tagged=str(manifest.digest) in tags)
+        ]
+        page, following = self._page(wish, rows)
+        return _paged("imageDetails", page, following)
+
+    def _image(self, repository: str, manifest: StoredManifest, tags: list[str]) -> dict[str, Any]:
+        digest = str(manifest.digest)
+        is_archived = (repository, digest) in self._archived
+        image = {
+            "registryId": self.account,
+            "repositoryName": repository,
+            "imageDigest": digest,
+            "imageSizeInBytes": len(manifest.content),
+            "imagePushedAt": self.repositories.pushed_at(repository, digest).timestamp(),
+            "imageManifestMediaType": manifest.media_type,
+            "imageStatus": "ARCHIVED" if is_archived else "ACTIVE",
+        }
+        return {**image, "imageTags": tags} if tags else image
+
+    def _list_images(self, wish: dict[str, Any]) -> dict[str, Any]:
+        repository = self._repository_of(wish)
+        rows = [
+            {"imageTag": tag, "imageDigest": digest}
+            for tag, digest in sorted(self.storage.tags(repository).items())
+        ]
+        page, following = self._page(wish, rows)
+        return _paged("imageIds", page, following)
+
+    def _delete_images(self, wish: dict[str, Any]) -> dict[str, Any]:
+        repository = self._repository_of(wish)
+        deleted, failures = [], []
+        for each in wish["imageIds"]:
+            if self._deleted(repository, each):
+                deleted.append(each)
+            else:
+                reason = "Requested image not found"
+                failure = {"failureCode": "ImageNotFound", "failureReason": reason}
+                failures.append({"imageId": each, **failure})
+        return {"imageIds": deleted, "failures": failures}
+
+    def _deleted(self, repository: str, image: dict[str, str]) -> bool:
+        tag, tags = image.get("imageTag"), self.storage.tags(repository)
+        if tag is None:
+            return self.storage.delete_manifest(repository, image["imageDigest"])
+        if tag not in tags:
+            return False
+        self.storage.delete_tag(repository, tag)
+        if tags[tag] not in self.storage.tags(repository).values():
+            self.storage.delete_manifest(repository, tags[tag])  # its last tag takes it along
+        return True
+
+    # --- what many operations need -------------------------------------------------------------
+
+    def _check_registry(self, wish: dict[str, Any]) -> None:
+        if wish.get("registryId", self.account) != self.account:
+            message = f"The registry with id '{wish['registryId']}' does not exist"
+            raise ApiRefusal(400, "RegistryNotFoundException", message)
+
+    def _repository_of(self, wish: dict[str, Any]) -> str:
+        self._check_registry(wish)
+        name: str = wish["repositoryName"]
+        if self.repositories.get(name) is None:
+            raise self._no_repository(name)
+        return name
+
+    def _page(
+        self, wish: dict[str, Any], rows: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        size = wish.get("maxResults", 100)
+        if not 1 <= size <= _LARGEST_PAGE:
+            message = "Invalid parameter at 'maxResults': must be between 1 and 1000"
+            raise ApiRefusal(400, "InvalidParameterException", message)
+        try:
+            page, following = page_of(rows, size, wish.get("nextToken"))
+        except ValueError:
+            message = "Invalid parameter at 'nextToken'"
+            raise ApiRefusal(400, "InvalidParameterException", message) from None
+        return list(page), following
+
+    def _no_repository(self, name: str) -> ApiRefusal:
+        return ApiRefusal(400, "RepositoryNotFoundException", self._does_not_exist(name))
+
+    def _does_not_exist(self, name: str) -> str:
+        return (
+            f"The repository with name '{name}' does not exist in the registry with id "
+            f"'{self.account}'"
+        )
+
+    # --- the data plane's refusals -----------------------------------------------------------
+
+    def _unknown_repository(self, name: str) -> Refusal:
+        return Refusal(404, "NAME_UNKNOWN", self._does_not_exist(name))
+
+    def _immutable_tag(self, repository: str, tag: str) -> Refusal:
+        message = (
+            f"The image tag '{tag}' already exists in the '{repository}' repository and cannot be "
+            "overwritten because the repository is immutable."
+        )
+        return Refusal(400, "TAG_INVALID", message)
+
+
+def _expired_login() -> Refusal:
+    message = "Your Authorization Token has expired. Please run 'aws ecr get-login-password' again."
+    return Refusal(403, "DENIED", message)
+
+
+def _has_status(wanted: str, *, is_tagged: bool) -> bool:
+    return wanted == "ANY" or (wanted == "TAGGED") == is_tagged
+
+
+def _paged(key: str, page: list[dict[str, Any]], following: str | None) -> dict[str, Any]:
+    return {key: page} if following is None else {key: page, "nextToken": following}
+
+
+def _json(status: int, value: dict[str, Any]) -> Said:
+    headers = (
+        ("Content-Type", "application/x-amz-json-1.1"),
+        ("x-amzn-RequestId", secrets.token_hex(16)),
+    )
+    return Said(status=status, headers=headers, body=json.dumps(value).encode())

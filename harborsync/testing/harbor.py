@@ -44,7 +44,14 @@ from harborsync.testing.content import random_image
 from harborsync.testing.faults import NONE
 from harborsync.testing.harbor_access import ROLES, identify
 from harborsync.testing.harbor_backstage import Backstage
-from harborsync.testing.harbor_router import BASE, Route, answer_api
+from harborsync.testing.harbor_router import (
+    BASE,
+    Route,
+    answer_api,
+    check_query,
+    check_writable,
+    missing_path,
+)
 from harborsync.testing.harbor_state import (
     HarborLabel,
     HarborProject,
@@ -54,7 +61,7 @@ from harborsync.testing.harbor_state import (
     Permission,
 )
 from harborsync.testing.harbor_tokens import SERVICE_PATH, TokenService
-from harborsync.testing.harbor_v2 import answer_v2
+from harborsync.testing.harbor_v2 import answer_v2, check_names
 from harborsync.testing.harbor_wire import HarborError
 from harborsync.testing.profiles import PROFILES
 from harborsync.testing.server_blobs import get_from_storage
@@ -320,9 +327,7 @@ class LoopbackHarbor:
         with self.state.lock:
             digest = self.storage.put_manifest(repository, content, media_type=media_type)
             for tag in tags or ("",):
-                artifact = books.record_push(self.state, repository, str(digest), tag, by=ADMIN)
-            project = artifact.repository.project
-            books.charge(self.state, project, artifact.sizes, by=ADMIN)
+                books.record_push(self.state, repository, str(digest), tag, by=ADMIN)
         self.state.tell_subscribers()
         return digest
 
@@ -399,13 +404,27 @@ class LoopbackHarbor:
         if fault.forget_uploads:
             self.storage.forget_uploads()
         request_id = request.headers.get("x-request-id") or str(uuid.uuid4())
-        response = self._dispatch(request, request_id)
+        try:
+            check_query(request)
+            response = self._admit(request, request_id)
+        except HarborError as error:
+            response = error.response
         self.state.tell_subscribers()
         if fault.expire_tokens:
             self._tokens.expire()
-        cookie = f"sid={secrets.token_hex(16)}; Path=/; HttpOnly"
-        headers = {"Set-Cookie": cookie, "X-Request-Id": request_id, **response.headers}
-        return attrs.evolve(response, headers=headers)
+        return response
+
+    def _admit(self, request: Request, request_id: str) -> Response:
+        """Answer, unless a look at the address is enough to refuse; only then there is no session."""
+        headers = {"X-Request-Id": request_id}
+        try:
+            check_names(request)
+            check_writable(self.state, request)
+            response = self._dispatch(request, request_id)
+            headers["Set-Cookie"] = f"sid={secrets.token_hex(16)}; Path=/; HttpOnly"
+        except HarborError as error:
+            response = error.response
+        return attrs.evolve(response, headers={**headers, **response.headers})
 
     def _dispatch(self, request: Request, request_id: str) -> Response:
         path = request.path
@@ -420,7 +439,7 @@ class LoopbackHarbor:
                 self._routes, self.state, request, lambda: identify(self.state, request), request_id
             )
         if path.startswith("/api"):
-            return HarborError(404, "NOT_FOUND", f"path {path} was not found").response
+            return missing_path(path)
         headers = {"Content-Type": "text/html; charset=utf-8", "X-Harbor-Csrf-Token": request_id}
         return Response(status=404, headers=headers, body=_PAGE)
 

@@ -314,13 +314,15 @@ def show_label(label: HarborLabel) -> dict[str, Any]:
     ) | {"creation_time": date(label.created), "update_time": date(label.updated)}
 
 
-def show_tag(tag: HarborTag, *, with_immutable: bool) -> dict[str, Any]:
+def show_tag(context: Context, tag: HarborTag) -> dict[str, Any]:
     """Return a tag as the API shows it."""
     repository = tag.artifact.repository
-    return {
+    signed = {} if context.state.since(2, 9) else {"signed": False}
+    return signed | {
         "artifact_id": tag.artifact.id,
         "id": tag.id,
-        "immutable": with_immutable and books.is_immutable(repository, tag.name),
+        "immutable": context.flag("with_immutable_status")
+        and books.is_immutable(repository, tag.name),
         "name": tag.name,
         "pull_time": date(tag.pulled),
         "push_time": date(tag.pushed),
@@ -359,9 +361,8 @@ def _shown_labels(context: Context, artifact: HarborArtifact) -> list[dict[str, 
 def _shown_tags(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
     if not context.flag("with_tag", usual=True):
         return None
-    asked = context.flag("with_immutable_status")
     newest = sorted(artifact.tags.values(), key=lambda each: each.id, reverse=True)
-    return [show_tag(each, with_immutable=asked) for each in newest] or None
+    return [show_tag(context, each) for each in newest] or None
 
 
 def _addition_links(artifact: HarborArtifact) -> dict[str, Any] | None:
@@ -380,10 +381,9 @@ def list_tags(context: Context, project: str, repository: str, reference: str) -
     """List the tags of an artifact."""
     found = context.require(project, "tag", "list")
     artifact = context.artifact(found, repository, reference)
-    asked = context.flag("with_immutable_status")
     return context.page(
         artifact.tags.values(),
-        lambda each: show_tag(each, with_immutable=asked),
+        lambda each: show_tag(context, each),
         fields=_TAG_FIELDS,
     )
 

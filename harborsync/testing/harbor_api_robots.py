@@ -129,7 +129,6 @@ def update_robot(context: Context, robot: str) -> Response:
     found.duration = int(body["duration"])
     found.expires = _expiry(found)
     found.updated = context.state.clock.now()
-    _note(context, "update", found)
     return done()
 
 

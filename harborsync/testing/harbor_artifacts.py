@@ -11,6 +11,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from harborsync.content import INDEX_TYPES
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_state import (
@@ -83,7 +85,9 @@ def record_push(
         project_id=repository.project.id,
         what=f"push artifact: {name}@{digest}",
     )
-    state.emit(event(state, "push", artifact, tag=tag, by=by, request_id=request_id))
+    pushed = event(state, "push", artifact, tag=tag, by=by, request_id=request_id)
+    state.emit(pushed)
+    _warn(state, pushed)
     return artifact
 
 
@@ -175,9 +179,6 @@ def create_tag(
     if name in repository.tags:
         refuse.conflict(f"tag {name} already exists under the repository {repository.id}")
     point(state, artifact, name)
-    state.note(
-        "create", "tag", f"{repository.name}:{name}", by=by, project_id=repository.project.id
-    )
     state.emit(event(state, "tag_create", artifact, tag=name, by=by, request_id=request_id))
 
 
@@ -196,9 +197,6 @@ def delete_tag(
     state.emit(event(state, "tag_delete", artifact, tag=name, by=by, request_id=request_id))
     del artifact.tags[name], repository.tags[name]
     state.storage.delete_tag(repository.name, name)
-    state.note(
-        "delete", "tag", f"{repository.name}:{name}", by=by, project_id=repository.project.id
-    )
 
 
 def copy_artifact(
@@ -213,11 +211,16 @@ def copy_artifact(
         child = source.repository.artifacts.get(digest)
         if child is not None:
             copy_artifact(state, child, name, by=by, request_id=request_id)
-    _copy_content(state, source, name)
-    copied = record_push(state, name, source.digest, by=by, request_id=request_id)
-    for tag in sorted(source.tags.values(), key=lambda each: each.id, reverse=True):
-        point(state, copied, tag.name)
-        _adopt_signature(state, copied, tag.name)
+    tags = [tag.name for tag in sorted(source.tags.values(), key=lambda each: -each.id)]
+    held = state.repositories.get(name)
+    copied = held.artifacts.get(source.digest) if held is not None else None
+    if copied is None:  # else only what is around it comes along, and nobody is told
+        _copy_content(state, source, name)
+        first = tags[0] if tags else ""
+        copied = record_push(state, name, source.digest, first, by=by, request_id=request_id)
+    for tag in tags:
+        point(state, copied, tag)
+        _adopt_signature(state, copied, tag)
     for accessory in accessories_of(source):
         copy_artifact(state, accessory, name, by=by, request_id=request_id)
 
@@ -300,27 +303,36 @@ def is_immutable(repository: HarborRepository, tag: str) -> bool:
     )
 
 
-def charge(
-    state: HarborState, project: HarborProject, sizes: Mapping[str, int], *, by: str
-) -> None:
-    """Count bytes that come into a project, each digest once.
+def check_room(state: HarborState, cause: HarborEvent, sizes: Mapping[str, int]) -> None:
+    """Refuse bytes that are more than a project may hold.
+
+    Args:
+        state: Where the refusal is noted.
+        cause: What brings them.
+        sizes: The bytes, by digest.
 
     Raises:
-        HarborError: They are more than it may hold.
+        HarborError: They are.
     """
+    project = cause.project
+    size = sum(size for digest, size in sizes.items() if digest not in project.sizes)
+    if not 0 <= project.limit < project.used + size:
+        return
+    msg = (
+        f"adding {readable(size)} of storage resource, which when updated to current usage of"
+        f" {readable(project.used)} will exceed the configured upper limit of"
+        f" {readable(project.limit)}."
+    )
+    _warn(state, cause)
+    state.emit(attrs.evolve(cause, kind="quota_exceeded", details=msg))
+    refuse.denied(msg)
+
+
+def charge(state: HarborState, project: HarborProject, sizes: Mapping[str, int]) -> None:
+    """Count bytes that have come into a project, each digest once."""
     new = {digest: size for digest, size in sizes.items() if digest not in project.sizes}
-    size = sum(new.values())
-    if 0 <= project.limit < project.used + size:
-        msg = (
-            f"adding {readable(size)} of storage resource, which when updated to current usage of"
-            f" {readable(project.used)} will exceed the configured upper limit of"
-            f" {readable(project.limit)}."
-        )
-        for kind in ("quota_warning", "quota_exceeded"):
-            state.emit(_quota_event(state, project, kind, by, msg))
-        refuse.denied(msg)
-    _use(state, project, size)
     project.sizes.update(new)
+    _use(state, project, sum(new.values()))
 
 
 def release(state: HarborState, project: HarborProject, sizes: Iterable[str]) -> None:
@@ -350,12 +362,13 @@ def _use(state: HarborState, project: HarborProject, size: int) -> None:
         project.quota_updated = state.clock.now()
 
 
-def _quota_event(
-    state: HarborState, project: HarborProject, kind: Any, by: str, details: str
-) -> HarborEvent:
-    return HarborEvent(
-        kind=kind, project=project, operator=by, at=state.clock.now(), details=details
-    )
+def _warn(state: HarborState, cause: HarborEvent) -> None:
+    """Tell of a project that is nearly full."""
+    project = cause.project
+    if 0 < project.limit * _WARNING_SHARE <= project.used:
+        held = f"{readable(project.used)} of {readable(project.limit)}"
+        details = f"quota usage reach 85%: resource storage used {held}"
+        state.emit(attrs.evolve(cause, kind="quota_warning", details=details))
 
 
 def _selects(selectors: Iterable[Mapping[str, Any]], name: str) -> bool:
@@ -422,6 +435,7 @@ def _add_artifact(state: HarborState, repository: HarborRepository, digest: str)
     repository.artifacts[digest] = artifact
     repository.parents.update(_child_digests(artifact))
     repository.project.uses.update(artifact.sizes.keys())
+    charge(state, repository.project, artifact.sizes)
     if manifest.subject is not None:
         kind = _ACCESSORIES.get(artifact.artifact_type, "subject.accessory")
         _attach(state, artifact, kind, manifest.subject)
@@ -527,7 +541,9 @@ def _copy_content(state: HarborState, source: HarborArtifact, name: str) -> None
             raise HarborError(500, "UNKNOWN", f"the blob {digest} is lost")
         if blob is not None:
             state.storage.link_blob(name, digest, blob)
-    charge(state, state.project(name.partition("/")[0]), source.sizes, by="")
+    cause = event(state, "push", source)
+    cause = attrs.evolve(cause, project=state.project(name.partition("/")[0]), repository=name)
+    check_room(state, cause, source.sizes)
     state.storage.put_manifest(
         name, manifest.content, media_type=manifest.media_type, digest=manifest.digest
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harborsync.content import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, OCI_MANIFEST
 from harborsync.testing.harbor_wire import HarborError
+from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
     from harborsync.testing.harbor_state import HarborState
@@ -19,7 +20,8 @@ def check_manifest(state: HarborState, content: bytes, content_type: str) -> Non
     """Refuse a manifest that Harbor cannot read, in its misleading words (HARBOR-6).
 
     Raises:
-        HarborError: It is too large, no JSON, or not of the type it came with.
+        HarborError: It is no JSON, not of the type it came with, or in 2.16 too large.
+        Refusal: It is too large for the registry behind.
     """
     if len(content) > _LARGEST:
         _refuse_large(state)
@@ -50,7 +52,8 @@ def _document(content: bytes) -> dict[str, Any]:
 def _refuse_large(state: HarborState) -> NoReturn:
     if state.since(2, 16):
         raise HarborError(413, "REQUEST_ENTITY_TOO_LARGE", "manifest too large")
-    raise HarborError(400, "MANIFEST_INVALID", "http: request body too large")
+    detail = "http: request body too large"
+    raise Refusal(400, "MANIFEST_INVALID", "manifest invalid", detail=detail)
 
 
 def _refuse(reason: str) -> NoReturn:

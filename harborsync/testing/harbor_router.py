@@ -233,7 +233,7 @@ def answer_api(
 ) -> Response:
     """Answer a request to the API."""
     try:
-        _check(state, request)
+        _check_session(request)
         identity = identify()
         context = Context(state=state, request=request, identity=identity, request_id=request_id)
         found, parts = _find(routes, state, request)
@@ -245,6 +245,16 @@ def answer_api(
         return error.response
 
 
+def check_query(request: Request) -> None:
+    """Refuse a query with a raw semicolon (HARBOR-3).
+
+    Raises:
+        HarborError: It has one.
+    """
+    if ";" in request.target.partition("?")[2]:
+        refuse.bad_request("invalid semicolon separator in query")
+
+
 def check_writable(state: HarborState, request: Request) -> None:
     """Refuse a write while Harbor is in read-only mode.
 
@@ -253,17 +263,18 @@ def check_writable(state: HarborState, request: Request) -> None:
     """
     exempt = request.path == f"{BASE}/configurations"
     if state.settings["read_only"] and request.method in _WRITES and not exempt:
-        msg = "The system is in read only mode. Any modification is prohibited."
-        raise HarborError(403, "DENIED", msg)
+        refuse.denied("The system is in read only mode. Any modification is prohibited.")
 
 
-def _check(state: HarborState, request: Request) -> None:
-    """Refuse what Harbor refuses before it looks who is calling."""
-    if ";" in request.target.partition("?")[2]:
-        refuse.bad_request("invalid semicolon separator in query")
+def missing_path(path: str) -> Response:
+    """Return the answer for a path that the API does not know."""
+    return HarborError(404, "NOT_FOUND", f"path {path} was not found").response
+
+
+def _check_session(request: Request) -> None:
+    """Refuse a write that brings a session's cookie and nothing to prove it (HARBOR-5)."""
     if request.method in _WRITES and "sid=" in request.headers.get("cookie", ""):
         refuse.forbidden("CSRF token not found in request")
-    check_writable(state, request)
 
 
 def _find(

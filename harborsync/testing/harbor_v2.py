@@ -8,7 +8,9 @@ asked for by tag is looked up there (HARBOR-6).
 from __future__ import annotations
 
 import io
+import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 from urllib.parse import urlencode
 
@@ -24,13 +26,13 @@ from harborsync.testing import server_manifests as manifests
 from harborsync.testing import server_uploads as uploads
 from harborsync.testing.harbor_access import JOBSERVICE, Identity, identify
 from harborsync.testing.harbor_manifests import check_manifest
-from harborsync.testing.harbor_router import check_writable
+from harborsync.testing.harbor_state import HarborEvent
 from harborsync.testing.harbor_tokens import SERVICE, SERVICE_PATH
 from harborsync.testing.harbor_wire import HarborError
 from harborsync.testing.server_wire import Refusal, RequestBody, Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from io import BufferedReader
 
     from harborsync.testing.harbor_state import HarborArtifact, HarborState
@@ -89,7 +91,6 @@ def answer_v2(
 ) -> Response:
     """Answer a request to ``/v2``."""
     try:
-        check_writable(state, request)
         shape, parts = _recognize(request)
         identity = _identity(state, tokens, request)
         with state.lock:
@@ -102,7 +103,22 @@ def answer_v2(
     except HarborError as error:
         return error.response
     except Refusal as refusal:
-        return _from_backend(refusal.response)
+        return _refusal_from_backend(refusal.response)
+
+
+def check_names(request: Request) -> None:
+    """Refuse a repository, or one to mount from, that belongs to no project (HARBOR-4).
+
+    Raises:
+        HarborError: It is one component long.
+    """
+    matching = (shape.path.fullmatch(request.path) for shape in _SHAPES)
+    found = next((each for each in matching if each), None)
+    repository = found.groupdict().get("repository") if found is not None else None
+    source = request.parameter("from") if found and request.method == "POST" else None
+    for name in (repository, source):
+        if name and "/" not in name:
+            refuse.bad_request(f"bad request: invalid repository name: {name}")
 
 
 # --- who may ---------------------------------------------------------------------------------
@@ -119,16 +135,7 @@ def _recognize(request: Request) -> tuple[Shape, dict[str, str]]:
     shape, found = next((pair for pair in matching if pair[1]), (None, None))
     if shape is None or found is None:
         _refuse(f"un-recognized request: {request.method} {request.target}", "")
-    parts = found.groupdict()
-    _check_names(request, parts.get("repository"))
-    return shape, parts
-
-
-def _check_names(request: Request, repository: str | None) -> None:
-    source = request.parameter("from") if request.method == "POST" else None
-    for name in (repository, source):
-        if name and "/" not in name:
-            refuse.bad_request(f"bad request: invalid repository name: {name}")
+    return shape, found.groupdict()
 
 
 def _authorize(state: HarborState, request: Request, identity: Identity, repository: str) -> None:
@@ -208,6 +215,15 @@ def _from_backend(response: Response) -> Response:
     return attrs.evolve(response, headers=headers)
 
 
+def _refusal_from_backend(response: Response) -> Response:
+    """Return a refusal of the registry behind, its details as distribution 2.8 has them."""
+    document = json.loads(response.body)
+    for error in document["errors"]:
+        if error["code"] in {"BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"} and "detail" in error:
+            error["detail"] = error["detail"]["digest"]
+    return _from_backend(attrs.evolve(response, body=json.dumps(document).encode()))
+
+
 def _wrong_method(shape: Shape) -> Response:
     headers = {
         **_BACKEND,
@@ -222,13 +238,18 @@ def _ping(call: Call) -> Response:  # noqa: ARG001 - a handler
 
 
 def _get_blob(call: Call, repository: str, digest: str) -> Response:
-    try:
-        return _from_backend(blobs.get_blob(call.hub, call.request, repository, digest))
-    except Refusal:
-        if call.request.method == "HEAD":
-            # The check whether the project has the blob is Harbor's own, without detail.
-            refuse.not_found(f"blob {digest} not found")
-        raise
+    with call.state.lock:
+        held = digest in call.state.project(repository.partition("/")[0]).sizes
+    if call.request.method == "HEAD" and not held:
+        # What never came into the project is not even asked for behind.
+        refuse.not_found(f"blob {digest} not found")
+    found = blobs.get_blob(call.hub, call.request, repository, digest)
+    named = {
+        "Cache-Control": "max-age=31536000",
+        "Docker-Content-Digest": digest,
+        "Etag": f'"{digest}"',
+    }
+    return _from_backend(attrs.evolve(found, headers={**named, **found.headers}))
 
 
 def _delete_blob(call: Call, repository: str, digest: str) -> Response:
@@ -239,11 +260,12 @@ def _delete_blob(call: Call, repository: str, digest: str) -> Response:
 
 
 def _start_upload(call: Call, repository: str) -> Response:
+    """Open an upload, or mount a blob, which a quota can refuse (HARBOR-6)."""
     mount, source = call.request.parameter("mount"), call.request.parameter("from")
     blob = call.hub.storage.blob(source, mount) if mount and source else None
-    if mount and blob is not None:
-        _charge(call, repository, {mount: blob.size})
-    return _from_backend(uploads.start_upload(call.hub, call.request, repository))
+    sizes = {mount: blob.size} if mount and blob is not None else {}
+    with _room_for(call, repository, sizes):
+        return _from_backend(uploads.start_upload(call.hub, call.request, repository))
 
 
 def _patch_upload(call: Call, repository: str, upload: str) -> Response:
@@ -254,9 +276,9 @@ def _finish_upload(call: Call, repository: str, upload: str) -> Response:
     """Close an upload; it is here that a quota bites (HARBOR-6)."""
     session = call.hub.storage.upload(repository, upload)
     digest = call.request.parameter("digest")
-    if session is not None and digest:
-        _charge(call, repository, {digest: session.offset + (call.request.body.length or 0)})
-    return _from_backend(uploads.finish_upload(call.hub, call.request, repository, upload))
+    size = session.offset + (call.request.body.length or 0) if session is not None else 0
+    with _room_for(call, repository, {digest: size} if digest else {}):
+        return _from_backend(uploads.finish_upload(call.hub, call.request, repository, upload))
 
 
 def _upload_status(call: Call, repository: str, upload: str) -> Response:
@@ -268,10 +290,29 @@ def _cancel_upload(call: Call, repository: str, upload: str) -> Response:
     return _from_backend(attrs.evolve(done, headers={"Docker-Upload-UUID": upload}))
 
 
-def _charge(call: Call, repository: str, sizes: dict[str, int]) -> None:
+@contextmanager
+def _room_for(call: Call, repository: str, sizes: dict[str, int]) -> Iterator[None]:
+    """Check the quota before something is stored, and count it once it is."""
     with call.state.lock:
-        project = call.state.project(repository.partition("/")[0])
-        artifacts.charge(call.state, project, sizes, by=call.identity.name)
+        cause = _cause(call, repository)
+        artifacts.check_room(call.state, cause, sizes)
+    yield
+    with call.state.lock:
+        artifacts.charge(call.state, cause.project, sizes)
+
+
+def _cause(call: Call, repository: str, digest: str = "", tag: str = "") -> HarborEvent:
+    """Return what a request is about to do, for what a quota tells of it."""
+    return HarborEvent(
+        kind="push",
+        project=call.state.project(repository.partition("/")[0]),
+        repository=repository,
+        digest=digest,
+        tag=tag,
+        operator=call.identity.name,
+        at=call.state.clock.now(),
+        request_id=call.request_id,
+    )
 
 
 # --- manifests -------------------------------------------------------------------------------
@@ -308,28 +349,37 @@ def _note_pull(call: Call, artifact: HarborArtifact, reference: str) -> None:
 
 
 def _put_manifest(call: Call, repository: str, reference: str) -> Response:
+    """Store a manifest, and keep the books on it (HARBOR-6)."""
     content = call.request.body.read()
+    tag = "" if _is_digest(reference) else _tag(call.state, reference)
+    check_manifest(call.state, content, call.request.headers.get("content-type", ""))
+    _check_limits(call, repository, tag, content)
     request = attrs.evolve(call.request, body=_replayed(content))
-    tag = "" if _is_digest(reference) else _tag(reference)
+    done = manifests.put_manifest(call.hub, request, repository, reference)
+    with call.state.lock:
+        artifacts.record_push(
+            call.state,
+            repository,
+            done.headers["Docker-Content-Digest"],
+            tag,
+            by=call.identity.name,
+            request_id=call.request_id,
+        )
+    headers = {**done.headers, "Location": f"{request.origin}{done.headers['Location']}"}
+    return _from_backend(attrs.evolve(done, headers=headers))
+
+
+def _check_limits(call: Call, repository: str, tag: str, content: bytes) -> None:
+    """Refuse a manifest that a caching project, an immutable tag or a quota keeps out."""
     state = call.state
-    check_manifest(state, content, request.headers.get("content-type", ""))
     with state.lock:
         project = state.project(repository.partition("/")[0])
         if project.registry_id:
             refuse.denied("can not push artifact to a proxy project")
         if tag and repository in state.repositories:
             artifacts.check_mutable(state.repositories[repository], tag)
-        artifacts.charge(
-            state, project, {str(Digest.of(content)): len(content)}, by=call.identity.name
-        )
-    done = manifests.put_manifest(call.hub, request, repository, reference)
-    digest = done.headers["Docker-Content-Digest"]
-    with state.lock:
-        artifacts.record_push(
-            state, repository, digest, tag, by=call.identity.name, request_id=call.request_id
-        )
-    headers = {**done.headers, "Location": f"{request.origin}{done.headers['Location']}"}
-    return _from_backend(attrs.evolve(done, headers=headers))
+        digest = str(Digest.of(content))
+        artifacts.check_room(state, _cause(call, repository, digest, tag), {digest: len(content)})
 
 
 def _delete_manifest(call: Call, repository: str, reference: str) -> Response:
@@ -351,10 +401,13 @@ def _is_digest(text: str) -> bool:
         return False
 
 
-def _tag(text: str) -> str:
+def _tag(state: HarborState, text: str) -> str:
+    """Return a tag; what is none leads nowhere before 2.15 (HARBOR-14)."""
     try:
         return Tag(text)
     except InvalidReference:
+        if not state.since(2, 15):
+            raise Refusal(404, "NOT_FOUND", "404 page not found") from None
         refuse.bad_request(f"bad request: invalid tag name: {text}")
 
 

@@ -36,21 +36,24 @@ class HarborError(Exception):
     ) -> None:
         super().__init__(message)
         shown = "internal server error" if status >= _SERVER_FAULT else message
-        body = json.dumps({"errors": [{"code": code, "message": shown}]}, ensure_ascii=False)
+        body = compact({"errors": [{"code": code, "message": shown}]})
         self.code = code
         self.response = Response(
             status=status,
             headers={"Content-Type": _ERROR_TYPE, **(headers or {})},
-            body=f"{body}\n".encode(),
+            body=body,
         )
+
+
+def compact(value: object) -> bytes:
+    """Return ``value`` as Harbor writes JSON: without blanks, and with a line's end."""
+    return f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n".encode()
 
 
 def ok(value: object, headers: Mapping[str, str] | None = None) -> Response:
     """Return a 200 with ``value`` as JSON."""
-    body = f"{json.dumps(value, ensure_ascii=False)}\n".encode()
-    return Response(
-        status=200, headers={"Content-Type": "application/json", **(headers or {})}, body=body
-    )
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    return Response(status=200, headers=fields, body=compact(value))
 
 
 def done() -> Response:

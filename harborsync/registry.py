@@ -57,11 +57,18 @@ class Describing(Protocol):
 class Mounting(Protocol):
     """Can make a blob of one repository appear in another without moving bytes.
 
-    That it can is all there is to say: ``put_blob`` does it when given ``mount_from``.
+    ``put_blob`` does it when given ``mount_from``.
     """
 
     def may_mount(self, repository: str, from_repository: str) -> bool:
         """Tell whether trying is worth a request."""
+        ...
+
+    def origins(self, repository: str, blob: Descriptor) -> tuple[str, ...]:
+        """Return other repositories that have a blob, as far as the registry tells; often none.
+
+        Asked for long blobs only, of which nobody knows where they are.
+        """
         ...
 
 

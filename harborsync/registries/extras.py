@@ -78,6 +78,10 @@ class Mounts:
         """Tell whether trying is worth a request."""
         return True
 
+    def origins(self, repository: str, blob: Descriptor) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing: the distribution API does not tell."""
+        return ()
+
 
 class Referrers:
     """Asks the referrers API, and remembers which repositories have none (OCI-6.1).

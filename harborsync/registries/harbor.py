@@ -21,6 +21,7 @@ import attrs
 from harborsync.errors import InvalidValue
 from harborsync.harbor.api import LOCK_LASTS, HarborApi
 from harborsync.provider import Provider
+from harborsync.registries.creation import Creation
 from harborsync.registries.distribution import DistributionRegistry
 from harborsync.registries.harbor_catalog import Catalog
 from harborsync.registries.harbor_details import Details
@@ -30,6 +31,14 @@ from harborsync.registries.harbor_projects import Projects
 from harborsync.registries.harbor_referrers import ListedReferrers
 from harborsync.registries.harbor_surveys import Narrowing, Surveys
 from harborsync.registries.harbor_tags import TagDeletion
+from harborsync.registries.harbor_writing import (
+    WRITING_OPTIONS,
+    Copies,
+    Mounts,
+    ProjectMaker,
+    Quotas,
+    Tags,
+)
 from harborsync.registry import Abilities, Quirks
 
 if TYPE_CHECKING:
@@ -46,7 +55,7 @@ if TYPE_CHECKING:
     from harborsync.registry import Registry
 
 #: The options that are read here, beside those of the cable.
-OPTIONS: Final = frozenset({"login"})
+OPTIONS: Final = WRITING_OPTIONS | {"login"}
 _ROBOT_SIGNS: Final = frozenset("$+")
 #: All of it seen at Harbor 2.12.4 and 2.15.2 (HARBOR §§4, 6).
 QUIRKS: Final = Quirks(
@@ -62,6 +71,8 @@ class _Harbor:
     def __init__(
         self, endpoint: Endpoint, transport: Transport, context: OpenContext, groups: TokenGroups
     ) -> None:
+        self._endpoint = endpoint
+        self._context = context
         self._groups = groups
         self._api = HarborApi(endpoint.host, transport, context)
         self._projects = Projects(self._api)
@@ -96,7 +107,20 @@ class _Harbor:
             descriptions=catalog,
             surveys=Surveys(self._lists, catalog, self._groups.announce),
             lists_narrowed=Narrowing(self._lists, labels),
+            creates=ProjectMaker(self._api, self._projects, Creation.of(self._endpoint)),
+            mounts=Mounts(self._api),
+            tags=Tags(self._api, self._tags_by_api),
+            copies=Copies(self._api),
+            room=Quotas(self._api, self._context.clock),
         )
+
+    def _tags_by_api(self) -> bool:
+        """Tell whether further tags are made by the API: robots do so, unless told otherwise."""
+        asked = self._endpoint.options.get("tags_by")
+        if asked is not None:
+            return asked == "api"
+        login = self._context.credentials.get(self._endpoint.host)
+        return login is not None and is_robot(_login_of(self._endpoint), login)
 
 
 def is_robot(login: str, credential: Credential) -> bool:
@@ -125,12 +149,25 @@ def _login_of(endpoint: Endpoint) -> str:
     return found
 
 
+def _check_tags_by(endpoint: Endpoint) -> None:
+    """Refuse a way of making tags that there is not.
+
+    Raises:
+        InvalidValue: The option ``tags_by`` is neither ``api`` nor ``push``.
+    """
+    found = endpoint.options.get("tags_by", "api")
+    if found not in {"api", "push"}:
+        msg = f"the option tags_by cannot be {found[:100]!r}"
+        raise InvalidValue(msg, hint="write api or push")
+
+
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     from harborsync.http.doors import Door, TokenGroups  # noqa: PLC0415 - loads requests
     from harborsync.http.options import check_names  # noqa: PLC0415
     from harborsync.http.session import open_transport  # noqa: PLC0415
 
     check_names(endpoint, OPTIONS)
+    _check_tags_by(endpoint)
     groups = TokenGroups()
     door = Door(
         is_cheap=partial(is_robot, _login_of(endpoint)),

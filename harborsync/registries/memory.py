@@ -234,6 +234,12 @@ class MemoryRegistry:
         """Tell that every repository can mount from every other."""
         return repository != from_repository
 
+    def origins(self, repository: str, blob: Descriptor) -> tuple[str, ...]:
+        """Return the other repositories that have a blob."""
+        with self._noted("origins"):
+            names = [name for name in self._repositories if name != repository]
+            return tuple(name for name in names if self._holds(name, blob))
+
     def list_referrers(self, repository: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return the descriptors of all manifests whose subject this is."""
         with self._noted("list_referrers"):

@@ -62,7 +62,8 @@ _MOUNT_TRIES: Final = 2  # OCI-4.5
 #: A proxy that refuses pieces even of this length refuses uploads (OCI-4.24).
 _SHORTEST_PIECE: Final = 256 * 1024
 _SHRINK: Final = 8
-#: A blob this long is not sent on the word of a registry that was never seen to mount.
+#: A blob this long is not sent on the word of a registry that was never seen to mount, nor
+#: before the registry was asked where else it has it.
 _WORTH_ASKING: Final = 8 * 2**20
 #: Answers to a mount that say "not now" rather than "not here".
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -111,6 +112,8 @@ class Uploader:
             found = self._mount(repository, blob, probes)
             if repository in probes and not isinstance(found, BlobOutcome):
                 found = self._beyond_doubt(repository, blob, found)
+            if mounting is not None and not isinstance(found, BlobOutcome):
+                found = self._from_elsewhere(repository, blob, probes, mounting, found)
             if isinstance(found, BlobOutcome):
                 return BlobPut(outcome=found)
             with self._claimed(repository, blob) as key:
@@ -231,6 +234,23 @@ class Uploader:
             self._ask_by_head()
             self.abandon(repository, found)
         return BlobOutcome.PRESENT
+
+    def _from_elsewhere(
+        self,
+        repository: str,
+        blob: Descriptor,
+        probes: Sequence[str],
+        mounting: Mounting,
+        found: Session | None,
+    ) -> BlobOutcome | Session | None:
+        """Mount a long blob from where the registry says that it is, if nobody here knew."""
+        if blob.size < _WORTH_ASKING or set(probes) - {repository}:
+            return found
+        origins = mounting.origins(repository, blob)
+        mounted = self._mount(repository, blob, origins[:_MOUNT_TRIES])
+        if mounted is not None and found is not None:
+            self.abandon(repository, found)
+        return mounted or found
 
     def _ask_by_head(self) -> None:
         """Remember that here a mount does not tell whether a blob is there."""

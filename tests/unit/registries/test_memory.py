@@ -68,6 +68,11 @@ def test_a_mount_moves_no_bytes() -> None:
     assert (put.outcome, put.bytes_sent) == (BlobOutcome.MOUNTED, 0)
     assert registry.may_mount("b", "a")
     assert not registry.may_mount("a", "a")
+    image = random_image(1)
+    image.push_to(registry, "a", "v1")
+    config = image.blobs[0].descriptor
+    assert registry.origins("b", config) == ("a",)
+    assert registry.origins("a", config) == ()
 
 
 def test_identities_differ_though_names_are_equal() -> None:

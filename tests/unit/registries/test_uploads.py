@@ -471,6 +471,61 @@ def test_other_repositories_are_asked_before_itself(
     assert len(wire.asked) == 1
 
 
+@attrs.define
+class _Knowing:
+    """Mounts of a registry that can say where it has a blob."""
+
+    names: tuple[str, ...] = ("c",)
+    asked: int = 0
+
+    def may_mount(self, repository: str, from_repository: str) -> bool:
+        return True
+
+    def origins(self, repository: str, blob: Descriptor) -> tuple[str, ...]:
+        self.asked += 1
+        return self.names
+
+
+def _knowing(open_with: Opening, mounts: _Knowing, **quirks: Any) -> DistributionRegistry:
+    return open_with(
+        quirks=Quirks(**quirks),
+        abilities=lambda offered: attrs.evolve(offered, mounts=mounts),
+    )
+
+
+def test_a_long_blob_is_mounted_from_where_the_registry_says_it_is(
+    open_with: Opening, wire: ScriptedTransport
+) -> None:
+    """No byte of it moves, and the session that was open is taken away."""
+    registry = _knowing(open_with, _Knowing(), mount_tells_presence=True)
+    _accepting(wire)
+    wire.on("POST", r"\?mount=.*from=c", STORED)
+    assert _put(registry, LONG, absent=False).outcome is BlobOutcome.MOUNTED
+    assert [asked.call.method for asked in wire.asked] == ["POST", "HEAD", "POST", "DELETE"]
+
+
+@pytest.mark.parametrize("names", [("c",), ()])
+def test_a_long_blob_that_is_nowhere_after_all_is_sent(
+    open_with: Opening, wire: ScriptedTransport, names: tuple[str, ...]
+) -> None:
+    """The registry may know of none, or of one that has lost it."""
+    registry = _knowing(open_with, _Knowing(names))
+    _accepting(wire)
+    wire.on("POST", r"\?mount=.*from=c", 404)
+    assert _put(registry, LONG).outcome is BlobOutcome.UPLOADED
+
+
+@pytest.mark.parametrize(("content", "more"), [(SMALL, {}), (LONG, {"mount_from": ["b"]})])
+def test_nobody_asks_where_a_blob_is_that_is_short_or_known(
+    open_with: Opening, wire: ScriptedTransport, content: bytes, more: dict[str, Any]
+) -> None:
+    """To send a short one is cheaper."""
+    mounts = _Knowing()
+    _accepting(wire)
+    _put(_knowing(open_with, mounts), content, **more)
+    assert mounts.asked == 0
+
+
 def test_a_registry_that_cannot_mount_is_not_asked_to(
     open_with: Opening, wire: ScriptedTransport
 ) -> None:

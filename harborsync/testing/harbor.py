@@ -161,7 +161,7 @@ class LoopbackHarbor:
         self._other = Listener(self._serve_blobs, context) if redirects else None
         self._hub = self._connected()
         self._backstage = Backstage(self.state, answer=self._answer, url=lambda: self.url)
-        self._routes = (*ROUTES, *self._backstage.routes)
+        self._routes = (*self._backstage.routes, *ROUTES)
         self._listener = Listener(self._serve_harbor, context)
 
     def __enter__(self) -> Self:

@@ -229,7 +229,7 @@ class HarborAdapter(PlainAdapter):
         Raises:
             FarError: They cannot be listed.
         """
-        return [each["name"] for each in self._pages("/labels", scope="g")]
+        return [each.get("name", "") for each in self._pages("/labels", scope="g")]
 
     def fetch(self, filters: Sequence[Mapping[str, Any]]) -> list[Resource]:
         """Return what the filters choose of all that it holds.

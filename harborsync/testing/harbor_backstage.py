@@ -14,8 +14,11 @@ from harborsync.testing.harbor_endpoints import Endpoints
 from harborsync.testing.harbor_executions import Executions
 from harborsync.testing.harbor_far import InnerLine
 from harborsync.testing.harbor_jobs import Jobs
+from harborsync.testing.harbor_maintenance import Maintenance
 from harborsync.testing.harbor_policies import Policies
+from harborsync.testing.harbor_preheat import Preheat
 from harborsync.testing.harbor_replication import Replication
+from harborsync.testing.harbor_retention import Retentions
 from harborsync.testing.harbor_webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -66,7 +69,23 @@ class Backstage:
         webhooks = Webhooks(
             state, executions=self.executions, deliveries=self.deliveries, host=self._host
         )
-        rooms = (endpoints, policies, replication, webhooks)
+        preheat = Preheat(state, jobs=self.jobs, executions=self.executions)
+        retentions = Retentions(
+            state,
+            jobs=self.jobs,
+            executions=self.executions,
+            line=self._line,
+            tell=webhooks.tell,
+            host=self._host,
+        )
+        maintenance = Maintenance(
+            state,
+            jobs=self.jobs,
+            executions=self.executions,
+            policies=policies,
+            retentions=retentions,
+        )
+        rooms = (endpoints, policies, replication, webhooks, preheat, retentions, maintenance)
         self.routes: tuple[Route, ...] = tuple(each for room in rooms for each in room.routes)
 
     def _line(self) -> InnerLine:

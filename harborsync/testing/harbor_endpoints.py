@@ -72,7 +72,7 @@ class FarRegistry:
     """A registry to copy from or to.
 
     Attributes:
-        id: Number; 0 is this Harbor.
+        id: Number; 0 is this Harbor, -1 one that is not kept yet.
         name: Its name here.
         kind: Its type, such as ``docker-registry``.
         url: Where it is.
@@ -88,7 +88,7 @@ class FarRegistry:
         updated: When it was changed.
     """
 
-    id: int = 0
+    id: int = -1
     name: str = ""
     kind: str = ""
     url: str = ""
@@ -175,6 +175,7 @@ class Endpoints:
     def local(self) -> FarRegistry:
         """This Harbor as an endpoint of itself."""
         return FarRegistry(
+            id=0,
             name="Local",
             kind="harbor",
             url=self._origin(),
@@ -185,7 +186,7 @@ class Endpoints:
 
     def adapter(self, row: FarRegistry) -> PlainAdapter:
         """Return what talks to a registry."""
-        if row.id == 0 and row.name:
+        if row.id == 0:
             return HarborAdapter(self._inner(), logs_in=True, components="at_least_two")
         line = HttpLine(
             row.url,

@@ -12,6 +12,8 @@ time nothing is.
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -30,7 +32,7 @@ from harborsync.harbor.ownership import check_owner, marked, owner_of
 from harborsync.harbor.registries import RegistryCredential, RemoteRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from harborsync.credentials.base import Credential
     from harborsync.harbor.client import Harbor
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", "RemoteRegistry", "ReplicationPolicy")
 _OWNER: Final = "default"
+_VERSION: Final = re.compile(r"v(\d+)\.(\d+)", re.ASCII)
+_SINGLE_ACTIVE: Final = (2, 14)  # HARBOR §14
 _NO_LOGINS: Final[Mapping[str, Credential]] = {}
 
 
@@ -71,8 +75,8 @@ def compare(harbor: Harbor, wanted: Iterable[Compiled], wish: Wish | None = None
         ConfigurationError: There are gaps that are not accepted, or somebody else's object is
             in the way.
     """
-    steps = _Site(harbor, tuple(wanted), wish or Wish()).steps()
-    return Changes(changes=tuple(step.change for step in steps))
+    site = _Site(harbor, tuple(wanted), wish or Wish())
+    return site.changes(site.steps())
 
 
 def apply(harbor: Harbor, wanted: Iterable[Compiled], wish: Wish | None = None) -> Changes:
@@ -85,10 +89,11 @@ def apply(harbor: Harbor, wanted: Iterable[Compiled], wish: Wish | None = None) 
             in the way.
         RegistryError: Harbor refused; what was changed before stays.
     """
-    steps = _Site(harbor, tuple(wanted), wish or Wish()).steps()
+    site = _Site(harbor, tuple(wanted), wish or Wish())
+    steps = site.steps()
     for step in steps:
         step.do()
-    return Changes(changes=tuple(step.change for step in steps), are_done=True)
+    return attrs.evolve(site.changes(steps), are_done=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,6 +115,7 @@ class _Site:
         self._policies = {each.name: each for each in harbor.policies.list()}
         # Of registries that are made on the way, the ids come to be known then.
         self._ids = {name: each.id for name, each in self._registries.items()}
+        self._too_old: list[str] = []
 
     def steps(self) -> list[_Step]:
         """Return all that is to be done, in order.
@@ -121,7 +127,7 @@ class _Site:
             for compiled in self._wanted:
                 compiled.check()
         registries = _by_name("registry", (each for c in self._wanted for each in c.registries))
-        policies = _by_name("policy", (each for c in self._wanted for each in c.policies))
+        policies = _by_name("policy", self._possible(p for c in self._wanted for p in c.policies))
         there = {name: self._known(registry) for name, registry in registries.items()}
         steps = [
             *(self._registry_step(registries[name], known) for name, known in there.items()),
@@ -130,6 +136,10 @@ class _Site:
         if self._wish.prune:
             steps += self._stale(policies, registries)
         return [step for step in steps if step is not None]
+
+    def changes(self, steps: list[_Step]) -> Changes:
+        """Return what steps come to, and what this Harbor is too old for."""
+        return Changes(changes=tuple(step.change for step in steps), notes=tuple(self._too_old))
 
     # --- far registries
 
@@ -185,6 +195,27 @@ class _Site:
         return attrs.evolve(registry, description=description, credential=credential)
 
     # --- policies
+
+    def _possible(self, policies: Iterable[ReplicationPolicy]) -> Iterator[ReplicationPolicy]:
+        """Yield policies without what this Harbor would not keep, and so would always differ."""
+        for policy in policies:
+            if policy.single_active_replication and self._is_before(_SINGLE_ACTIVE):
+                self._too_old.append(
+                    f"policy {policy.name}: only from Harbor 2.14 on is a start skipped while a "
+                    "run is on"
+                )
+                yield attrs.evolve(policy, single_active_replication=False)
+            else:
+                yield policy
+
+    def _is_before(self, version: tuple[int, int]) -> bool:
+        """Tell whether this Harbor is known to be older."""
+        found = _VERSION.match(self._version)
+        return found is not None and (int(found[1]), int(found[2])) < version
+
+    @cached_property
+    def _version(self) -> str:
+        return self._harbor.system.info().harbor_version
 
     def _policy_step(
         self, wanted: ReplicationPolicy, there: Mapping[str, RemoteRegistry | None]

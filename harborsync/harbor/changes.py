@@ -1,10 +1,12 @@
 """What is different at a Harbor from what is wanted there, object by object and field by field.
 
->>> change = Change(action=Action.UPDATE, kind="policy", name="nightly",
-...                 fields=(FieldChange(field="enabled", before="no", after="yes"),))
->>> print(Changes(changes=(change,)))
-~ policy nightly
-enabled: no -> yes
+    >>> change = Change(action=Action.UPDATE, kind="policy", name="nightly",
+    ...                 fields=(FieldChange(field="enabled", before="no", after="yes"),))
+    >>> print(Changes(changes=(change,)))
+    ~ policy nightly
+        enabled: no -> yes
+
+Secrets never stand in it: what secret a Harbor has is not to be known, only that one is sent.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class FieldChange:
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.field}: {self.before} -> {self.after}"
+        became = self.after if self.before == _NOTHING else f"{self.before} -> {self.after}"
+        return f"{self.field}: {became}"
 
 
 @attrs.frozen(kw_only=True)
@@ -82,10 +85,12 @@ class Changes:
     Attributes:
         changes: The changes.
         are_done: Whether they were made, not only looked at.
+        notes: What else there is to know.
     """
 
     changes: tuple[Change, ...] = ()
     are_done: bool = False
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
@@ -97,7 +102,8 @@ class Changes:
 
     def __str__(self) -> str:
         """Return them for people."""
-        return "\n".join(map(str, self.changes)) or "nothing to change"
+        lines = [*map(str, self.changes)] or ["nothing to change"]
+        return "\n".join((*lines, *(f"note: {note}" for note in self.notes)))
 
 
 # --- what is compared ----------------------------------------------------------------------

@@ -60,6 +60,7 @@ _TELLING: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 _MISSING_CODES: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _UNKNOWN_CODES: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
+_SAYS_NOTHING: Final = "it gives no reason: the repository's path may be none that it takes"
 _MAYBE_HIDDEN: Final = "either it does not exist, or these credentials may not see it"
 _REFUSING: Final = frozenset({400, 403, 405, 409, 412, 413})
 _BY_STATUS: Final[dict[int, tuple[type[RegistryError], str | None]]] = {
@@ -158,6 +159,8 @@ def _kind_of(answer: Answer, refusal: Refusal) -> _Kind:
         return NotFound, _MAYBE_HIDDEN, {}
     if "UNSUPPORTED" in refusal.codes:
         return Unsupported, None, {}
+    if answer.status == HTTPStatus.BAD_REQUEST and not answer.body:
+        return RegistryError, _SAYS_NOTHING, {}  # so Amazon's says that of "//" or no namespace
     otherwise = ServerError if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else RegistryError
     return (*_BY_STATUS.get(answer.status, (otherwise, None)), {})
 

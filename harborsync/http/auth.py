@@ -296,6 +296,13 @@ class Porter:
         """Tell whether a second refusal is about the login, and not about a name."""
         return answer.status == _UNAUTHORIZED and not _is_about_a_name(answer)
 
+    def takes_as_expired(self, shown: Ticket, answer: Answer) -> bool:
+        """Tell whether a 403 says that the login has expired; it is not shown again then."""
+        is_expiry = answer.status == _FORBIDDEN and self._is_expiry(answer)
+        if is_expiry:
+            self._forget(shown)
+        return is_expiry
+
     def drop(self, shown: Ticket) -> None:
         """Forget the token that was shown, so that the next request gets a fresh one."""
         if shown.key is not None and shown.token is not None:

@@ -165,6 +165,8 @@ class HttpTransport:
     def upload(self, call: Call, body: Body) -> Answer:
         """Send a large body once; a refusal of the login is an answer as any other.
 
+        That a login has expired is a 401, whatever the server called it.
+
         Raises:
             ConnectionLost: It broke off; whether the server took it is not known.
         """
@@ -179,6 +181,8 @@ class HttpTransport:
             self._porter.drop(ticket)
         answer = reply.finish(call.max_body)
         self._retries.heed(answer)
+        if self._porter.takes_as_expired(ticket, answer):
+            return attrs.evolve(answer, status=HTTPStatus.UNAUTHORIZED)
         return answer
 
     def close(self) -> None:

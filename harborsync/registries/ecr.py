@@ -342,8 +342,13 @@ def _tags(text: str) -> list[dict[str, str]]:
 # --- the provider ----------------------------------------------------------------------------
 
 
+def _always(credential: Credential) -> bool:  # noqa: ARG001 - the signature of Door.is_cheap
+    return True
+
+
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
-    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
+    from harborsync.http.doors import Door  # noqa: PLC0415 - loads requests
+    from harborsync.http.options import check_names  # noqa: PLC0415
     from harborsync.http.session import open_transport  # noqa: PLC0415
 
     check_names(endpoint, _OPTIONS)
@@ -363,7 +368,10 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     logins = with_cloud(context.credentials, log_in, context.clock)
     context = attrs.evolve(context, credentials=logins)
     transport = open_transport(
-        at_host(endpoint, place.host, place.prefix), context, expired_403=is_expired_login
+        at_host(endpoint, place.host, place.prefix),
+        context,
+        expired_403=is_expired_login,
+        door=Door(is_cheap=_always),  # there is no token server: ECR speaks Basic
     )
     return EcrRegistry(place, api, endpoint, transport, context).registry
 

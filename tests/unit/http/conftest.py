@@ -99,7 +99,7 @@ def open_to(stack: ExitStack, clock: FakeClock) -> OpenTo:
     ) -> Transport:
         word = "registry" if server.origin.startswith("https") else "registry+http"
         endpoint = Endpoint.parse(f"{word}://{server.host}{options}")
-        keys = {"origin", "expired_403", "resolve"}
+        keys = {"door", "expired_403", "origin", "resolve"}
         context = OpenContext(
             **{
                 "clock": clock,

@@ -87,6 +87,14 @@ def test_status_code_and_words_make_one_error(
     assert error.status == status
 
 
+def test_a_400_that_says_nothing_hints_at_the_path() -> None:
+    """ECR answers so where the repository's path is none that it takes."""
+    error = error_from(_answer(400), "read it")
+    assert error.hint is not None
+    assert "path" in error.hint
+    assert error_from(_answer(400, b"x"), "read it").hint is None
+
+
 def test_an_error_says_what_its_operator_needs() -> None:
     """Method, URL without query, codes, request id and side are kept."""
     answer = _answer(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -20,15 +22,16 @@ from harborsync.errors import (
     RegistryError,
     ServerError,
 )
+from harborsync.http import doors
 from harborsync.http.answers import error_from
 from harborsync.http.auth import Memory
 from harborsync.http.challenges import parse_challenges
-from harborsync.http.wire import Call
+from harborsync.http.wire import Body, Call
 from harborsync.secrets import Secret
 from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harborsync.testing.clock import FakeClock
 
@@ -513,6 +516,36 @@ def test_a_provider_can_tell_a_403_of_an_expired_login(
     transport.send(_get())
     good = _basic("u", "new")
     assert transport.send(_get()).body == b"in"
+
+
+def test_a_403_of_an_expired_login_is_a_401_to_who_uploads(
+    serve: Any, open_to: Any, clock: FakeClock
+) -> None:
+    """An upload is not repeated here; whoever does repeat it finds a fresh login (OCI-2.19)."""
+    passwords = iter(["old", "new"])
+    source = Refreshing(
+        lambda host: Credential(username="u", secret=Secret(next(passwords))), clock
+    )
+
+    def script(heard: Heard) -> Said:
+        if heard.headers.get("authorization") == _basic("u", "new"):
+            return Said(status=201)
+        return Said(status=403, body=b"token has expired")
+
+    transport = open_to(
+        serve(script),
+        credentials=source,
+        expired_403=lambda answer: b"expired" in answer.body,
+        door=doors.Door(is_cheap=lambda credential: True),
+    )
+
+    @contextmanager
+    def content() -> Iterator[Iterator[bytes]]:
+        yield iter([b"abc"])
+
+    put = partial(transport.upload, Call(method="PUT", url="/v2/u"), Body(size=3, open=content))
+    assert put().status == 401
+    assert put().status == 201
 
 
 def test_an_expired_login_is_called_so(door: Door, open_to: Any, clock: FakeClock) -> None:

@@ -11,16 +11,22 @@ from urllib.parse import parse_qs
 import attrs
 import pytest
 
+from harborsync.credentials.base import Anonymous, Credential
+from harborsync.credentials.static import StaticCredentials
 from harborsync.errors import ConnectionLost
 from harborsync.events import Dispatcher, Event
+from harborsync.gate import open_registry
 from harborsync.http.wire import Answer, Headers
 from harborsync.provider import OpenContext
 from harborsync.registries.distribution import DistributionRegistry
+from harborsync.secrets import Secret
+from harborsync.testing import LoopbackHarbor
 from harborsync.testing.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harborsync.credentials.base import CredentialSource
     from harborsync.http.wire import Body, Call
     from harborsync.state import SessionJournal
 
@@ -190,3 +196,75 @@ def open_with(wire: ScriptedTransport, context: OpenContext) -> Callable[..., Di
 def registry(open_with: Callable[..., DistributionRegistry]) -> DistributionRegistry:
     """The registry, without quirks."""
     return open_with()
+
+
+# What a robot gets that reads and writes everything of a project, but makes none.
+WORKER = (
+    *("repository:pull", "repository:push", "repository:list", "repository:read"),
+    *("repository:update", "artifact:list", "artifact:read", "artifact:create"),
+    *("artifact-label:create", "artifact-label:delete", "accessory:list", "project:read"),
+    *("label:create", "label:list", "tag:create", "tag:delete", "tag:list"),
+)
+
+
+@pytest.fixture
+def harbor(clock: FakeClock) -> Iterator[LoopbackHarbor]:
+    """A Harbor with the project ``app``."""
+    with LoopbackHarbor(clock=clock) as server:
+        server.add_project("app")
+        yield server
+
+
+class HarborOpener:
+    """Opens a Harbor as somebody; its log begins anew each time.
+
+    Args:
+        server: The Harbor.
+        clock: The time of both.
+    """
+
+    def __init__(self, server: LoopbackHarbor, clock: FakeClock) -> None:
+        self._server = server
+        self._clock = clock
+        self.opened: list[DistributionRegistry] = []
+
+    def __call__(
+        self, *access: str, login: Credential | None = None, path: str = "", **options: str
+    ) -> DistributionRegistry:
+        """Open it with a login, or as a robot with these permissions, or one that may all."""
+        server = self._server
+        if login is None:
+            robot = server.add_robot(f"r{len(self.opened)}", access=access or WORKER)
+            login = Credential(username=robot.name, secret=Secret(robot.secret))
+        return self._open(StaticCredentials({server.host: login}), path, options)
+
+    def anonymously(self) -> DistributionRegistry:
+        """Open it as nobody."""
+        return self._open(Anonymous(), "", {})
+
+    def _open(
+        self, source: CredentialSource, path: str, options: dict[str, str]
+    ) -> DistributionRegistry:
+        context = OpenContext(clock=self._clock, credentials=source, rng=random.Random(7))
+        endpoint = attrs.evolve(
+            self._server.endpoint, address=f"{self._server.host}{path}", option_items=options
+        )
+        registry = open_registry(endpoint, context)
+        assert isinstance(registry, DistributionRegistry)
+        self.opened.append(registry)
+        self._server.clear_log()
+        return registry
+
+    @property
+    def lines(self) -> list[str]:
+        """Methods and paths asked since, without the API's own beginning and queries."""
+        return [f"{r.method} {r.path.removeprefix('/api/v2.0')}" for r in self._server.requests]
+
+
+@pytest.fixture
+def open_harbor(harbor: LoopbackHarbor, clock: FakeClock) -> Iterator[HarborOpener]:
+    """Open the Harbor as somebody."""
+    opener = HarborOpener(harbor, clock)
+    yield opener
+    for registry in opener.opened:
+        registry.close()

@@ -18,6 +18,7 @@ from harborsync.testing.harbor_maintenance import Maintenance
 from harborsync.testing.harbor_policies import Policies
 from harborsync.testing.harbor_preheat import Preheat
 from harborsync.testing.harbor_replication import Replication
+from harborsync.testing.harbor_replication_notices import ReplicationNotices
 from harborsync.testing.harbor_retention import Retentions
 from harborsync.testing.harbor_webhooks import Webhooks
 
@@ -69,6 +70,10 @@ class Backstage:
         webhooks = Webhooks(
             state, executions=self.executions, deliveries=self.deliveries, host=self._host
         )
+        notices = ReplicationNotices(
+            state, jobs=self.jobs, endpoints=endpoints, tell=webhooks.tell, host=self._host
+        )
+        self.executions.listeners.append(notices.changed)
         preheat = Preheat(state, jobs=self.jobs, executions=self.executions)
         retentions = Retentions(
             state,

@@ -186,7 +186,8 @@ class Maintenance:
         return ok([{"event_type": kind} for kind in _AUDITED])
 
     def _get_internal(self, context: Context) -> Response:  # noqa: ARG002 - refused to all
-        refuse.unauthorized()
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return Response(status=401, headers=headers)
 
     # --- garbage -------------------------------------------------------------------------
 

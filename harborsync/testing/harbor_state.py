@@ -35,6 +35,15 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "quota_per_project_enable": True,
     "storage_per_project": -1,
     "notification_enable": True,
+    "auth_mode": "db_auth",
+    "self_registration": False,
+    "banner_message": "",
+    "session_timeout": 60,
+    "robot_token_duration": 30,
+    "audit_log_forward_endpoint": "",
+    "skip_audit_log_database": False,
+    "disabled_audit_log_event_types": "",
+    "scanner_skip_update_pulltime": False,
 }
 #: A version, as its first two numbers.
 Version = tuple[int, int]

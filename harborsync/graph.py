@@ -275,14 +275,19 @@ class SourceRepository:
             return narrowing.list_matching(self.name, _DIGEST_TAGS)
         return self.registry.list_artifacts(self.name)
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+    def told(self, subject: Digest) -> frozenset[Digest] | None:
+        """Return what a listing told to be about ``subject``, or None if none did."""
+        return self._told.get(subject)
+
+    def referrers(self, subject: Digest, *, types: bool = True) -> tuple[Descriptor, ...]:
         """Return what refers to ``subject``: by the API, and by the fallback tag (OCI-6.4).
 
         The API is not asked about what a listing has told to have none.
         """
-        api = self.registry.abilities.referrers
+        api, told = self.registry.abilities.referrers, self.told(subject)
+        is_told = told is not None and not (types and told)
         found: tuple[Descriptor, ...] = ()
-        if api is not None and self._told.get(subject) != frozenset():
+        if api is not None and not is_told:
             found = api.list_referrers(self.name, subject) or ()
         fallback = self.fallback_index(subject)
         if fallback is not None:
@@ -297,6 +302,10 @@ class SourceRepository:
         """
         tag = Tag(subject.tag_prefix)
         if tag not in self.digest_tags(subject):
+
+        Args:
+            subject: The digest.
+            types: Whether types matter; else what a listing told is left out, too.
             return None
         found = self.head(tag)
         if found is None:
@@ -415,10 +424,10 @@ class _Reader:
     def _referrers(self, subject: Digest, depth: int) -> Iterator[Satellite]:
         hidden: list[Satellite] = []
         wants_signatures = self._choice.wants_satellite(_SIGNATURE)
-        for entry in self._listed(subject):
-            is_wanted = self._choice.wants_satellite(entry.artifact_type)
+        for digest, entry in self._listed(subject).items():
+            is_wanted = entry is None or self._choice.wants_satellite(entry.artifact_type)
             if is_wanted or wants_signatures:
-                for found in self._satellite(subject, entry.digest, depth, listing=entry):
+                for found in self._satellite(subject, digest, depth, listing=entry):
                     if _has_hidden_tag(found.graph.manifest):
                         hidden.append(found)
                     elif is_wanted:
@@ -435,12 +444,18 @@ class _Reader:
         for satellite in hidden:
             yield attrs.evolve(satellite, tag=tag, listing=None)
 
-    def _listed(self, subject: Digest) -> tuple[Descriptor, ...]:
+    def _listed(self, subject: Digest) -> dict[Digest, Descriptor | None]:
+        """Return what is about ``subject``, with what a list of referrers says of it, if any did."""
+        types = not self._choice.wants_every_satellite
+        found: dict[Digest, Descriptor | None] = {}
+        if not types:
+            found.update(dict.fromkeys(sorted(self._source.told(subject) or (), key=str)))
         try:
-            return self._source.referrers(subject)
+            listed = self._source.referrers(subject, types=types)
+            found.update((entry.digest, entry) for entry in listed)
         except InvalidManifest as error:
             self.notes.append(f"the referrers of {subject} are left out: {error.message}")
-            return ()
+        return found
 
     def _tagged(self, subject: Digest, depth: int) -> Iterator[Satellite]:
         for tag in self._source.digest_tags(subject):

@@ -32,6 +32,7 @@ from harborsync.graph import (
 )
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.content import (
     AMD64,
     ARM64,
@@ -529,3 +530,78 @@ def test_a_digest_tag_is_asked_for_once_however_many_want_to_know() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(ask, range(4))) == [None] * 4
     assert registry.operations.count("resolve") == 1
+
+
+# --- what lists tell -------------------------------------------------------------------------
+
+
+def _bulk(*samples: Sample) -> tuple[BulkRegistry, SourceRepository]:
+    """A registry that lists as Harbor does, and a repository of it that was listed."""
+    registry = BulkRegistry("source")
+    for sample in samples:
+        sample.push_to(registry, REPOSITORY, "v1" if sample is samples[0] else None)
+    listed = tuple(registry.list_artifacts(REPOSITORY))
+    return registry, SourceRepository(registry, REPOSITORY, ManifestCache(), listed)
+
+
+def test_what_a_listing_tells_is_read_without_asking_who_refers() -> None:
+    """The signature comes under the tag that the listing hides; what has none is not asked."""
+    image = random_image(1)
+    signature, sbom = random_signature(2, image.digest), random_referrer(3, image.descriptor)
+    registry, source = _bulk(image, signature, sbom)
+    before = len(registry.operations)
+    graph = read_graph(source, image.digest)
+    found = {each.graph.manifest.digest: each.tag for each in graph.satellites}
+    assert found == {signature.digest: signature.tag, sbom.digest: None}
+    assert registry.operations[before:].count("list_referrers") == 2  # of the satellites
+    assert "resolve" not in registry.operations[before:]
+    bare = random_image(4)
+    registry, source = _bulk(bare)
+    before = len(registry.operations)
+    assert read_graph(source, bare.digest).satellites == ()
+    assert registry.operations[before:] == ("get_manifest",)
+
+
+def test_types_are_asked_for_where_they_matter() -> None:
+    """A listing tells digests only; the signature is known by its tag."""
+    image = random_image(1)
+    signature, sbom = random_signature(2, image.digest), random_referrer(3, image.descriptor)
+    for wanted, expected in (
+        ("cosign.sig", {signature.digest}),
+        ("application/spdx*", {sbom.digest}),
+        ("nothing", set()),
+    ):
+        _, source = _bulk(image, signature, sbom)
+        graph = read_graph(source, image.digest, Choice(satellites=(wanted,)))
+        assert {each.graph.manifest.digest for each in graph.satellites} == expected
+
+
+def test_of_several_hidden_signatures_the_tag_tells_which_counts() -> None:
+    """One that was replaced is left behind: nothing leads to it any more."""
+    image = random_image(1)
+    old, new = random_signature(2, image.digest), random_signature(3, image.digest)
+
+    class Keeping(BulkRegistry):
+        """One that goes on telling of a signature whose tag has moved."""
+
+        def list_referrers(self, repository: str, subject: Digest) -> tuple[Descriptor, ...]:
+            found = super().list_referrers(repository, subject)
+            return (*found, old.manifest.as_referrer()) if subject == image.digest else found
+
+    registry = Keeping("source")
+    for sample in (image, old, new):
+        sample.push_to(registry, REPOSITORY)
+    graph = read_graph(SourceRepository(registry, REPOSITORY, ManifestCache()), image.digest)
+    (satellite,) = graph.satellites
+    assert (satellite.graph.manifest.digest, satellite.tag) == (new.digest, new.tag)
+
+
+def test_digest_tags_are_asked_for_where_a_registry_can_narrow() -> None:
+    """Not everything is listed for them."""
+    image = random_image(1)
+    attestation = attrs.evolve(random_image(2), tag=Tag(f"{image.digest.tag_prefix}.att"))
+    registry, _ = _bulk(image, attestation)
+    before = len(registry.operations)
+    source = SourceRepository(registry, REPOSITORY, ManifestCache())
+    assert source.digest_tags(image.digest) == (attestation.tag,)
+    assert registry.operations[before:] == ("list_matching",)

@@ -143,9 +143,14 @@ class Hints:
     pushed_after: datetime | None = None
     labels: frozenset[str] = frozenset()
 
-    def __bool__(self) -> bool:
-        """Whether anything is known."""
-        return self != NO_HINTS
+    @property
+    def narrow(self) -> bool:
+        """Whether a registry can list less by them.
+
+        A time alone does not suffice: registries look at when content was pushed, and a tag may
+        be younger than what it points to.
+        """
+        return bool(self.tag or self.tag_contains or self.labels)
 
     def __and__(self, other: Hints) -> Hints:
         """Return what is known of things of which both are true."""

@@ -58,7 +58,7 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     except HarborsyncError as error:
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
-    if not _hints(planning, rule, looked_at):
+    if not _hints(planning, rule, looked_at).narrow:
         planning.warehouse.list_all(rule.source, repositories)
     chosen = planning.collect(rule, repositories, partial(_choose, planning, looked_at))
     if rule.keep is not None:

@@ -176,7 +176,7 @@ class Warehouse:
     def matching(self, endpoint: Endpoint, repository: str, hints: Hints) -> tuple[Artifact, ...]:
         """Return what a repository has under tags, perhaps without what does not fulfil the hints."""
         narrowing = self.registry(endpoint).abilities.lists_narrowed
-        if not hints or narrowing is None or (endpoint, repository) in self._listings:
+        if not hints.narrow or narrowing is None or (endpoint, repository) in self._listings:
             return tuple(self.listing(endpoint, repository).by_tag.values())
         found = Listing(narrowing.list_matching(repository, hints))
         self._narrowed[endpoint, repository] = found

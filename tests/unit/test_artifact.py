@@ -68,10 +68,13 @@ def test_a_wrong_repository_name_makes_no_artifact() -> None:
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def test_hints_that_say_nothing_are_false() -> None:
-    """Then there is nothing to narrow a listing by."""
-    assert not Hints()
-    assert Hints(labels=frozenset({"a"}))
+def test_hints_on_tags_and_labels_narrow_a_listing() -> None:
+    """A time does not: a tag may be younger than the content whose time a registry knows."""
+    assert Hints(labels=frozenset({"a"}), pushed_after=EARLY).narrow
+    assert Hints(tag="v1").narrow
+    assert Hints(tag_contains="v").narrow
+    assert not Hints(pushed_after=EARLY).narrow
+    assert not Hints().narrow
 
 
 def test_of_two_hints_that_are_both_true_more_is_known() -> None:

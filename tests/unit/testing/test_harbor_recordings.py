@@ -1,0 +1,361 @@
+"""What a real Harbor said about its control plane, asked again of the emulator, in order.
+
+The recorder and the comparison are those that made the recordings; ids that differ are mapped
+by what ``Location`` said. Every difference that is left stands in a list, with its reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from harborsync.testing import BasicAuth, FakeClock, LoopbackHarbor, LoopbackRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SHARED: Final = Path(__file__).parents[4] / "shared"
+_VECTORS: Final = _SHARED / "vectors" / "harbor"
+_COMPARE: Final = _SHARED / "tools" / "harbor" / "compare.py"
+_LATER: Final = 31.0
+_DROPPED: Final = frozenset({"date", "content-length", "connection", "server", "vary"})
+pytestmark = pytest.mark.skipif(
+    not _COMPARE.exists(), reason="the recordings of a real Harbor are not beside this checkout"
+)
+
+
+class World:
+    """The machines of a recording, each played by something embedded."""
+
+    def __init__(self, version: str = "2.15") -> None:
+        self.clock = FakeClock()
+        self.harbor = LoopbackHarbor(clock=self.clock, version=version)
+        self.other = LoopbackHarbor(clock=self.clock, version=version)
+        self.plain = LoopbackRegistry()
+        self.locked = LoopbackRegistry(auth=BasicAuth({"user": "plain-pass-1"}))
+        self.ids: dict[tuple[str, str], str] = {}
+        self.started = 0.0
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self.harbor, self.other, self.plain, self.locked):
+            each.close()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What stands for the addresses of the recording."""
+        return {
+            "127.0.0.1:5055": self.plain.host,
+            "127.0.0.1:5056": self.locked.host,
+            "localhost:5056": self.locked.host.replace("127.0.0.1", "localhost"),
+            "10.77.0.1:8080": self.other.host,
+            # The recorded Harbor, under another of its addresses.
+            "10.77.0.2:8080": self.harbor.host,
+            "nowhere.invalid": "127.0.0.1:9",
+            "SECRET-ADMIN": "Harbor12345",
+        }
+
+    def translated(self, text: str) -> str:
+        """Return text of a recording with our addresses."""
+        for theirs, ours in self.addresses.items():
+            text = text.replace(theirs, ours)
+        return text
+
+    def path(self, recorded: str) -> str:
+        """Return a recorded path with our ids."""
+        parts = self.translated(recorded).split("/")
+        for at in range(1, len(parts)):
+            number, mark, rest = parts[at].partition("?")
+            mapped = self.ids.get((_kind(parts[:at]), number), number)
+            parts[at] = f"{mapped}{mark}{rest}"
+        return re.sub(
+            r"policy_id=(\d+)",
+            lambda found: f"policy_id={self.ids.get(('replication/policies', found[1]), found[1])}",
+            "/".join(parts),
+        )
+
+    def body(self, recorded: Any) -> Any:
+        """Return a recorded body with our addresses and ids."""
+        document = json.loads(self.translated(json.dumps(recorded)))
+        for name, kind in _ID_FIELDS.items():
+            value = document.get(name) if isinstance(document, dict) else None
+            holder, key = (value, "id") if isinstance(value, dict) else (document, name)
+            if isinstance(holder, dict) and isinstance(holder.get(key), int):
+                number = str(holder[key])
+                holder[key] = int(self.ids.get((kind, number), number))
+        return document
+
+    def match(self, path: str, theirs: Any, ours: Any) -> None:
+        """Note what our ids of the things in a list are."""
+        if not isinstance(theirs, list) or not isinstance(ours, list):
+            return
+        kind = _kind(path.partition("?")[0].split("/"))
+        for mine, other in zip(theirs, ours, strict=False):
+            if isinstance(mine, dict) and "id" in mine and "id" in other:
+                self.ids.setdefault((kind, str(mine["id"])), str(other["id"]))
+
+    def learn(self, theirs: list[list[str]], ours: list[list[str]]) -> None:
+        """Note what our id of a new thing is."""
+        mine, other = _location(theirs), _location(ours)
+        if mine and other:
+            kind, _, number = mine.rpartition("/")
+            self.ids[_kind(kind.split("/")), number] = other.rpartition("/")[2]
+            self.started = self.clock.monotonic()
+
+    def send(self, method: str, path: str, *, auth: str, body: Any, headers: Any = None) -> Any:
+        """Send a request and return the answer in the form of a recording."""
+        fields = dict(headers or {})
+        if auth:
+            login = base64.b64encode(b"admin:Harbor12345").decode()
+            fields["Authorization"] = f"Basic {login}"
+        data = body.encode() if isinstance(body, str) else None
+        if body is not None and data is None:
+            data = json.dumps(body).encode()
+            fields.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection(self.harbor.host, timeout=60)
+        connection.request(method, path, body=data, headers=fields)
+        reply = connection.getresponse()
+        content = reply.read()
+        connection.close()
+        kept = [[name, value] for name, value in reply.getheaders() if name.lower() not in _DROPPED]
+        answer: dict[str, Any] = {"status": reply.status, "headers": kept}
+        if content and "json" in (reply.getheader("Content-Type") or ""):
+            answer["json"] = json.loads(content)
+        elif content:
+            answer["body"] = content.decode("utf-8", "replace")
+        return answer
+
+    def play(self, exchange: dict[str, Any]) -> dict[str, Any] | None:
+        """Do again what an exchange of a recording did; None for a remark of the recorder."""
+        request = exchange.get("request")
+        if request is None or exchange["name"].startswith("delivery-"):
+            return None
+        if "response" not in exchange:
+            return self._observe(exchange)
+        if exchange["name"].endswith("-start"):
+            self.clock.advance(_LATER)
+            self.started = self.clock.monotonic()
+        response = self.send(
+            request["method"],
+            self.path(request["path"]),
+            auth=request.get("auth", ""),
+            body=self.body(request["json"]) if "json" in request else request.get("body"),
+            headers=request.get("headers"),
+        )
+        self.learn(exchange["response"]["headers"], response["headers"])
+        self.match(request["path"], exchange["response"].get("json"), response.get("json"))
+        return {"name": exchange["name"], "request": request, "response": response}
+
+    def _observe(self, exchange: dict[str, Any]) -> dict[str, Any]:
+        """Look again at a run so many seconds after it began."""
+        passed = self.clock.monotonic() - self.started
+        self.clock.advance(max(0.0, exchange.get("after_s", 0.0) - passed))
+        path = self.path(exchange["request"]["path"])
+        seen = self.send("GET", path, auth="basic admin", body=None)["json"]
+        if "keys" in exchange:
+            seen = {name: seen.get(name) for name in exchange["json"]}
+        return {**exchange, "json": seen}
+
+
+_ID_FIELDS: Final = {
+    "dest_registry": "registries",
+    "src_registry": "registries",
+    "registry_id": "registries",
+    "id": "registries",
+    "policy_id": "replication/policies",
+    "provider_id": "preheat/instances",
+}
+
+
+def _kind(parts: list[str]) -> str:
+    """Return what an id is one of: the end of the path to it."""
+    text = "/".join(parts)
+    for kind in ("replication/policies", "replication/executions", "webhook/policies"):
+        if text.endswith(kind):
+            return kind
+    return parts[-1] if parts else ""
+
+
+def _location(headers: list[list[str]]) -> str:
+    return next((value for name, value in headers if name.lower() == "location"), "")
+
+
+def _compare() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("recordings_compare", _COMPARE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _differences(
+    world: World, file: str, before: dict[str, Callable[[World], None]] | None = None
+) -> tuple[int, dict[str, list[str]]]:
+    """Play a file and return how many exchanges were compared, and what differs by name."""
+    compare = _compare()
+    recorded = json.loads((_VECTORS / file).read_text())["exchanges"]
+    found: dict[str, list[str]] = {}
+    count = 0
+    for exchange in recorded:
+        if before and exchange["name"] in before:
+            before[exchange["name"]](world)
+        ours = world.play(exchange)
+        if ours is None:
+            continue
+        count += 1
+        lines = list(compare.paths(compare.told(exchange), compare.told(ours)))
+        if lines:
+            found[exchange["name"]] = lines
+    return count, found
+
+
+# --- files that need no more than their requests ------------------------------------------------
+
+
+def _registry(world: World, recorded: int, **body: Any) -> None:
+    """Make an endpoint that a recording knows from elsewhere."""
+    sent = world.body({"insecure": True, **body})
+    answer = world.send("POST", "/api/v2.0/registries", auth="admin", body=sent)
+    world.ids["registries", str(recorded)] = _location(answer["headers"]).rpartition("/")[2]
+
+
+def _far_harbor(world: World, recorded: int, name: str, url: str = "http://10.77.0.1:8080") -> None:
+    credential = {"type": "basic", "access_key": "admin", "access_secret": "SECRET-ADMIN"}
+    _registry(world, recorded, name=name, type="harbor", url=url, credential=credential)
+
+
+def _plain(world: World, recorded: int, name: str) -> None:
+    _registry(world, recorded, name=name, type="docker-registry", url="http://127.0.0.1:5055")
+
+
+def _use_registry(world: World) -> None:
+    body = world.body({"name": "uses-it", "dest_registry": {"id": 2}})
+    world.send("POST", "/api/v2.0/replication/policies", auth="admin", body=body)
+
+
+def _stop_using_registry(world: World) -> None:
+    world.send("DELETE", "/api/v2.0/replication/policies/1", auth="admin", body=None)
+
+
+def test_endpoints_answer_as_recorded() -> None:
+    """Every exchange of the recording about registries has the same answer."""
+    before = {
+        "create-plain": lambda world: _plain(world, 1, "proxy-plain"),
+        "list": lambda world: _plain(world, 13, "exec-plain"),
+        "delete-in-use-by-policy": _use_registry,
+        "delete": _stop_using_registry,
+    }
+    with World() as world:
+        world.other.add_label("release")
+        count, found = _differences(world, "08-registries.json", before)
+    assert (count, found) == (79, {})
+
+
+def test_policies_answer_as_recorded() -> None:
+    """Every exchange of the recording about replication policies has the same answer."""
+    with World() as world:
+        _plain(world, 16, "policy-dest")
+        _far_harbor(world, 17, "policy-src")
+        count, found = _differences(world, "09-policies.json")
+    assert (count, found) == (99, {})
+
+
+def test_the_system_answers_as_recorded() -> None:
+    """Every exchange of the recording about the system and preheating has the same answer."""
+    with World() as world:
+        for number in range(2, 6):
+            world.harbor.add_project(f"p{number}")
+        world.harbor.add_project("sysproj")
+        for tag in ("1", "2"):
+            world.harbor.push_image("sysproj/web", tag, seed=int(tag))
+        for number in range(8):
+            world.harbor.push_image(f"p2/x{number}", "1", seed=number)
+        count, found = _differences(world, "18-system.json")
+    assert (count, found) == (62, {})
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def _seed_source(world: World) -> None:
+    world.harbor.add_project("execsrc")
+    for seed, (name, tag) in enumerate(
+        (("web", "1.0"), ("web", "1.1"), ("api/v1", "1.0"), ("slow", "1.0"))
+    ):
+        world.harbor.push_image(f"execsrc/{name}", tag, seed=seed)
+    _plain(world, 13, "exec-plain")
+    _far_harbor(world, 14, "exec-other", "http://10.77.0.2:8080")
+
+
+def _change_image(world: World) -> None:
+    world.harbor.push_image("execsrc/web", "1.1", seed=9)
+
+
+def _make_puller(world: World) -> None:
+    robot = world.harbor.add_robot("puller", project="execdst", access=["repository:pull"])
+    credential = {"type": "basic", "access_key": robot.name, "access_secret": robot.secret}
+    url = "http://10.77.0.2:8080"
+    _registry(world, 20, name="exec-denied", type="harbor", url=url, credential=credential)
+
+
+def _change_secret(world: World) -> None:
+    for robot in world.harbor.state.robots.values():
+        robot.secret = "Another-secret-1"
+
+
+def _have_events(world: World) -> None:
+    body = {"name": "by-event", "enabled": True, "trigger": {"type": "event_based"}}
+    policy = world.body({**body, "dest_registry": {"id": 13}})
+    world.send("POST", "/api/v2.0/replication/policies", auth="admin", body=policy)
+    for number in range(3):
+        world.harbor.push_image("execsrc/event", str(number), seed=number)
+    world.clock.advance(_LATER)
+
+
+def _skip_runs(world: World) -> None:
+    """Have a run skipped, as the recording had from another file."""
+    body = {"name": "one-at-a-time", "enabled": True, "single_active_replication": True}
+    policy = world.body({**body, "dest_registry": {"id": 13}})
+    made = world.send("POST", "/api/v2.0/replication/policies", auth="admin", body=policy)
+    number = int(_location(made["headers"]).rpartition("/")[2])
+    for _ in range(2):
+        start = {"policy_id": number}
+        world.send("POST", "/api/v2.0/replication/executions", auth="admin", body=start)
+
+
+def _be_between_ticks(world: World) -> None:
+    """Go on to a moment when no scheduled run is open."""
+    world.clock.advance((45 - world.clock.now().second) % 60)
+
+
+# What a clock of seconds cannot repeat: how far a run was when it was looked at.
+_PROGRESS: Final = frozenset(
+    {"in_progress", "succeed", "failed", "total", "status", "status_text", "end_time"}
+)
+
+
+def test_runs_answer_as_recorded() -> None:
+    """Every exchange of the recording about runs has the same answer."""
+    before = {
+        "policy-no-override": _change_image,
+        "policy-denied": _make_puller,
+        "stale-credential-start": _change_secret,
+        "list-failed": _skip_runs,
+        "list-trigger": _have_events,
+        "delete-e-push": _be_between_ticks,
+    }
+    with World() as world:
+        _seed_source(world)
+        count, found = _differences(world, "10-executions.json", before)
+    assert (count, found) == (87, {})

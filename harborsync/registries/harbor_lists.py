@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.errors import CredentialsError, Denied, InvalidReference, NotFound
@@ -157,7 +158,7 @@ class Lists:
         *,
         with_immutable: bool,
     ) -> Iterator[Artifact]:
-        for one in () if first is None else (first, *others):
+        for one in chain(() if first is None else (first,), others):
             yield from one.artifacts(repository, with_immutable=with_immutable)
 
     def _read(self, repository: str, q: Q, *, with_immutable: bool = False) -> Iterator[Listed]:

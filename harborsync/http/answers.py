@@ -62,6 +62,12 @@ _MISSING_CODES: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _UNKNOWN_CODES: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 _SAYS_NOTHING: Final = "it gives no reason: the repository's path may be none that it takes"
 _MAYBE_HIDDEN: Final = "either it does not exist, or these credentials may not see it"
+_NOT_MADE: Final = (
+    "it is not there, or hidden from these credentials; what it lies in, such as a project, may "
+    "have to be made first"
+)
+#: Hints that say less than what the transport knows of the login.
+_GENERAL: Final = frozenset({None, _MAYBE_HIDDEN})
 _REFUSING: Final = frozenset({400, 403, 405, 409, 412, 413})
 _BY_STATUS: Final[dict[int, tuple[type[RegistryError], str | None]]] = {
     401: (Denied, _MAYBE_HIDDEN),
@@ -129,7 +135,7 @@ def error_from(answer: Answer, what: str, side: Side | None = None) -> RegistryE
         status=answer.status,
         codes=refusal.codes,
         request_id=request_id(answer),
-        hint=answer.diagnosis or hint,
+        hint=hint if hint not in _GENERAL else answer.diagnosis or hint,
         side=side,
         **more,
     )
@@ -156,7 +162,7 @@ def _kind_of(answer: Answer, refusal: Refusal) -> _Kind:
     if by_words is not None:
         return by_words
     if _is_unknown(answer, refusal):
-        return NotFound, _MAYBE_HIDDEN, {}
+        return NotFound, _NOT_MADE if refusal.says_no_such_name else _MAYBE_HIDDEN, {}
     if "UNSUPPORTED" in refusal.codes:
         return Unsupported, None, {}
     if answer.status == HTTPStatus.BAD_REQUEST and not answer.body:

@@ -143,6 +143,22 @@ def test_a_diagnosis_of_the_transport_is_the_hint() -> None:
     assert error.hint == "the token grants nothing"
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "hint"),
+    [
+        (403, "adding 10 KiB, which will exceed the configured upper limit of 1 KiB", "quota"),
+        (403, "The system is in read only mode.", "read-only for now"),
+        (401, "project team not found", "may have to be made first"),
+    ],
+)
+def test_what_the_server_says_counts_more_than_what_the_login_lacks(
+    status: int, words: str, hint: str
+) -> None:
+    """The login is not to blame for a quota, nor for a project that nobody has made."""
+    answer = _answer(status, _errors("DENIED", words), diagnosis="the token grants nothing")
+    assert hint in (error_from(answer, "write").hint or "")
+
+
 def test_html_is_read_as_text() -> None:
     """Markup, scripts and styles of a proxy's page are left out."""
     page = b"<html><head><style>b{}</style></head><body><h1>413</h1> Too\n large</body></html>"

@@ -35,6 +35,7 @@
     │  └─ InvalidManifest
     ├─ VerificationError         a signature policy was not met
     ├─ CopyError                 operation, side and artifact around any of the above
+    ├─ InvalidDelivery           what was posted to a webhook is no event that can be read
     ├─ Cancelled
     ├─ OutOfTime                 an artifact took longer than it may
     └─ ReplicationFailed         .report
@@ -398,6 +399,10 @@ class CopyError(HarborsyncError):
         self.artifact = artifact
         self.cause = cause
         self.retryable = cause.retryable
+
+
+class InvalidDelivery(HarborsyncError):
+    """What was posted to a webhook is no event that can be read; answer it and go on."""
 
 
 class Cancelled(HarborsyncError):

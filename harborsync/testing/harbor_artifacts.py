@@ -493,8 +493,8 @@ def _attributes(state: HarborState, name: str, manifest: StoredManifest) -> dict
     if _config_type(manifest) not in _IMAGE_CONFIGS:
         return {}
     document = _configuration(state, name, manifest)
-    shown = ("architecture", "author", "config", "created", "os")
-    return {key: document[key] for key in shown if key in document}
+    usual = {"architecture": "", "author": "", "config": {}, "created": None, "os": ""}
+    return {key: document.get(key, value) for key, value in usual.items()}
 
 
 def _configuration(state: HarborState, name: str, manifest: StoredManifest) -> dict[str, Any]:

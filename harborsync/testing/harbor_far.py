@@ -12,7 +12,7 @@ import io
 import json
 import ssl
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import attrs
 
@@ -108,7 +108,7 @@ class HttpLine:
         self._url = urlsplit(url)
         self._basic = basic(user, secret) if user else ""
         self._context = _tls(insecure=insecure, ca=ca) if self._url.scheme == "https" else None
-        self._logins: dict[str, str] = {}
+        self._logins: dict[tuple[str, ...], str] = {}
 
     def send(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -119,11 +119,11 @@ class HttpLine:
             FarError: The server cannot be reached.
         """
         fields = dict(headers or {})
-        scope = _scope(method, target)
-        login = self._basic if target.startswith("/api/") else self._logins.get(scope, "")
+        scopes = _scopes(method, target)
+        login = self._basic if target.startswith("/api/") else self._logins.get(scopes, "")
         reply = self._exchange(method, target, _with_login(fields, login), body)
         if reply.status == _UNAUTHORIZED and not login:
-            self._logins[scope] = login = self._log_in(reply, scope)
+            self._logins[scopes] = login = self._log_in(reply, scopes)
             if login:
                 reply = self._exchange(method, target, _with_login(fields, login), body)
         return self._followed(reply, fields)
@@ -144,11 +144,11 @@ class HttpLine:
             return reply
         return exchange(location, method="GET", headers=headers, context=self._context)
 
-    def _log_in(self, reply: Reply, scope: str) -> str:
+    def _log_in(self, reply: Reply, scopes: tuple[str, ...]) -> str:
         challenge = choose(parse_challenges([reply.headers.get("www-authenticate", "")]))
         if challenge is None or challenge.scheme == BASIC:
             return self._basic
-        asked = {"service": challenge.service, **({"scope": scope} if scope else {})}
+        asked = [("service", challenge.service), *(("scope", scope) for scope in scopes)]
         headers = {"Authorization": self._basic} if self._basic else {}
         url = f"{challenge.realm}?{urlencode(asked)}"
         reply = exchange(url, method="GET", headers=headers, context=self._context)
@@ -255,12 +255,14 @@ def _with_login(
     return {**headers, name: login} if login else dict(headers)
 
 
-def _scope(method: str, target: str) -> str:
+def _scopes(method: str, target: str) -> tuple[str, ...]:
     """Return what a token must allow for a request to be answered."""
-    path = target.partition("?")[0].removeprefix("/v2").strip("/")
+    path, _, query = target.partition("?")
+    path = path.removeprefix("/v2").strip("/")
     if path in {"", "_catalog"}:
-        return "registry:catalog:*" if path else ""
+        return ("registry:catalog:*",) if path else ()
     for mark in ("/manifests/", "/blobs/", "/tags/"):
         path = path.partition(mark)[0]
     actions = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(method, "pull,push")
-    return f"repository:{path}:{actions}"
+    sources = parse_qs(query).get("from", [])
+    return (f"repository:{path}:{actions}", *(f"repository:{each}:pull" for each in sources))

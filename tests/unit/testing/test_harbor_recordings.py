@@ -19,6 +19,8 @@ import pytest
 
 from harborsync.testing import BasicAuth, FakeClock, LoopbackHarbor, LoopbackRegistry
 
+from harborsync.testing.content import random_image
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -142,8 +144,6 @@ class World:
             return None
         if "response" not in exchange:
             return self._observe(exchange)
-        if exchange["name"].endswith("-start"):
-            self.clock.advance(_LATER)
             self.started = self.clock.monotonic()
         response = self.send(
             request["method"],
@@ -162,6 +162,9 @@ class World:
         self.clock.advance(max(0.0, exchange.get("after_s", 0.0) - passed))
         path = self.path(exchange["request"]["path"])
         seen = self.send("GET", path, auth="basic admin", body=None)["json"]
+        if _is_over(exchange["json"]) and not _is_over(seen):
+            self.clock.advance(_LATER)
+            seen = self.send("GET", path, auth="basic admin", body=None)["json"]
         if "keys" in exchange:
             seen = {name: seen.get(name) for name in exchange["json"]}
         return {**exchange, "json": seen}
@@ -175,6 +178,20 @@ _ID_FIELDS: Final = {
     "policy_id": "replication/policies",
     "provider_id": "preheat/instances",
 }
+
+
+def _is_over(seen: Any) -> bool:
+    """Tell whether what was seen is a run that has ended."""
+    return isinstance(seen, dict) and seen.get("status") not in {None, "InProgress", "Running"}
+
+
+def _outcome(exchange: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of a run that has ended, besides its ids and dates."""
+    seen = exchange.get("json") or exchange.get("response", {}).get("json")
+    if not _is_over(seen) or "total" not in seen:
+        return {}
+    names = ("status", "status_text", "trigger", "total", "succeed", "failed", "stopped")
+    return {name: seen[name] for name in names}
 
 
 def _kind(parts: list[str]) -> str:
@@ -215,6 +232,8 @@ def _differences(
             continue
         count += 1
         lines = list(compare.paths(compare.told(exchange), compare.told(ours)))
+        theirs, mine = _outcome(exchange), _outcome(ours)
+        lines += [f"{name}: {theirs[name]} / {mine.get(name)}" for name in theirs if theirs[name] != mine.get(name)]
         if lines:
             found[exchange["name"]] = lines
     return count, found
@@ -339,12 +358,6 @@ def _be_between_ticks(world: World) -> None:
     world.clock.advance((45 - world.clock.now().second) % 60)
 
 
-# What a clock of seconds cannot repeat: how far a run was when it was looked at.
-_PROGRESS: Final = frozenset(
-    {"in_progress", "succeed", "failed", "total", "status", "status_text", "end_time"}
-)
-
-
 def test_runs_answer_as_recorded() -> None:
     """Every exchange of the recording about runs has the same answer."""
     before = {
@@ -359,3 +372,71 @@ def test_runs_answer_as_recorded() -> None:
         _seed_source(world)
         count, found = _differences(world, "10-executions.json", before)
     assert (count, found) == (87, {})
+
+
+def _event_actions(world: World) -> dict[str, Callable[[], None]]:
+    """What set off the runs of the recording about events, by the name of the first look."""
+    harbor = world.harbor
+    for name in ("evsrc", "evdst"):
+        harbor.add_project(name)
+    path = "/api/v2.0/projects/evsrc/repositories/ev%252Fapp"
+
+    def call(method: str, rest: str, body: Any = None) -> None:
+        answer = world.send(method, f"{path}{rest}", auth="admin", body=body)
+        assert answer["status"] in {200, 201}
+
+    return {
+        "push": lambda: harbor.push_image("evsrc/ev/app", "a", seed=1),
+        "tag-created": lambda: call("POST", "/artifacts/a/tags", {"name": "b"}),
+        "push-second-tag": lambda: harbor.push_image("evsrc/ev/app", "c", seed=1),
+        "tag-deleted": lambda: call("DELETE", "/artifacts/c/tags/c"),
+        "artifact-deleted": lambda: call("DELETE", "/artifacts/a"),
+        "push-digest": lambda: harbor.push_image("evsrc/ev/app", seed=1),
+        "push-again": lambda: harbor.push_image("evsrc/ev/app", "d", seed=1),
+        "repository-deleted": lambda: call("DELETE", ""),
+    }
+
+
+def test_runs_by_events_answer_as_recorded() -> None:
+    """A push, a tag and three kinds of deletion are carried to the far side as recorded."""
+    with World() as world:
+        _far_harbor(world, 21, "ev-far", "http://10.77.0.2:8080")
+        actions = _event_actions(world)
+
+        def do(name: str) -> Callable[[World], None]:
+            def act(world: World) -> None:
+                actions[name]()
+                world.clock.advance(3.0)
+                world.harbor.settle()
+                runs = world.send("GET", "/api/v2.0/replication/executions", auth="x", body=None)
+                newest = str(runs["json"][0]["id"])
+                recorded = {"push": 119, "repository-deleted": 126}.get(name)
+                order = list(actions)
+                number = recorded or 119 + order.index(name)
+                world.ids["replication/executions", str(number)] = newest
+
+            return act
+
+        before: dict[str, Callable[[World], None]] = {f"{name}-execution": do(name) for name in actions}
+        before["list-event-based"] = lambda world: world.clock.advance(_LATER)
+        count, found = _differences(world, "10-replication-events.json", before)
+    assert (count, found) == (32, {})
+
+
+def _push_big_image(world: World) -> None:
+    world.harbor.add_project("stopsrc")
+    manifest = random_image(3, layers=2, layer_bytes=1_500_000)
+    world.harbor.push("stopsrc/big", manifest, "1.0")
+
+
+def test_a_stopped_run_answers_as_recorded() -> None:
+    """A run slowed down by its policy is skipped beside, stopped, and gone with its policy."""
+    with World() as world:
+        _push_big_image(world)
+        _plain(world, 22, "stop-plain")
+        before: dict[str, Callable[[World], None]] = {
+            "execution-running": lambda world: world.clock.advance(2.0)
+        }
+        count, found = _differences(world, "10-replication-stop.json", before)
+        assert (count, found) == (20, {})
+        assert "stopped/big" not in world.plain.storage.repositories()

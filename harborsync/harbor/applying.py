@@ -171,9 +171,7 @@ class _Site:
             )
         if known.name != wanted.name or not self._may_change(known.description):
             return None
-        if known.type != wanted.type:
-            msg = f"the registry {known.name!r} is of type {known.type}, not {wanted.type}"
-            raise ConfigurationError(msg, hint="Harbor changes no type: rename or delete it there")
+        _refuse_moves(known, after)
         fields = registry_changes(known, after, renews=self._wish.renew_logins)
         if not fields:
             return None
@@ -303,6 +301,17 @@ def _lead_alike(one: RemoteRegistry, other: RemoteRegistry) -> bool:
 def _in_the_way(wanted: ReplicationPolicy | RemoteRegistry, kind: str) -> ConfigurationError:
     msg = f"there is a {kind} called {wanted.name!r} already, and it does not bear our mark"
     return ConfigurationError(msg, hint="rename it there, or say adopt=True to take it over")
+
+
+def _refuse_moves(known: RemoteRegistry, wanted: RemoteRegistry) -> None:
+    """Raise if a registry is to become what no change of it can make it."""
+    if known.type != wanted.type:
+        msg = f"the registry {known.name!r} is of type {known.type}, not {wanted.type}"
+        raise ConfigurationError(msg, hint="Harbor changes no type: rename or delete it there")
+    has_login = known.credential is not None and bool(known.credential.access_key)
+    if has_login and wanted.credential is None and not _lead_alike(known, wanted):
+        msg = f"the registry {known.name!r} gets another address, and has a login for the old one"
+        raise ConfigurationError(msg, hint=f"give its login again: logins={{{known.name!r}: …}}")
 
 
 def _remote(policy: ReplicationPolicy) -> RemoteRegistry:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.artifact import Artifact, Unknown
+from harborsync.artifact import NOT_FETCHED, Artifact, Unknown
 from harborsync.errors import Side, on_side
 from harborsync.graph import Subset
 from harborsync.plan import Action, Step
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harborsync.planning import Planning
 
 _WRITING: Final = frozenset({Action.COPY, Action.SATELLITES})
+_IMMUTABLE: Final = frozenset({"immutable"})
 
 
 def compare(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Iterator[Step]:
@@ -148,13 +149,25 @@ class _Comparison:
 
     def _differing(self, name: ArtifactRef, found: Digest) -> tuple[Action, str]:
         """Say what to do about a name that another artifact has."""
-        listed = self._listed(name)
-        is_fixed = listed is not None and listed.immutable is True
-        if is_fixed and self._rule.on_conflict is not OnConflict.SKIP:
-            return Action.CONFLICT, f"the tag is immutable there and has {found}"
+        action, reason = self._by_rule(name, found)
+        if action is Action.SKIP or not self._is_immutable(name, asking=action is Action.COPY):
+            return action, reason
+        if self._rule.on_conflict is OnConflict.SKIP:
+            return Action.SKIP, f"left alone: the tag is immutable there and has {found}"
+        return Action.CONFLICT, f"the tag is immutable there and has {found}"
+
+    def _is_immutable(self, name: ArtifactRef, *, asking: bool) -> bool:
+        """Tell whether the tag cannot be moved, as the listing tells or, if need be, a request."""
+        listed, describing = self._listed(name), self._registry.abilities.describe
+        if asking and listed and listed.immutable is NOT_FETCHED and describing is not None:
+            with on_side(Side.DESTINATION):
+                listed = next(iter(describing.describe([listed], _IMMUTABLE)), None)
+        return listed is not None and listed.immutable is True
+
+    def _by_rule(self, name: ArtifactRef, found: Digest) -> tuple[Action, str]:
         place = Place(rule=self._rule.name, to=str(self._to), artifact=name)
         written = self._planning.state.written(place)
-        if written is not None and written.digest == found and not is_fixed:
+        if written is not None and written.digest == found:
             return Action.COPY, "moved at the source; what is there is ours"
         if self._rule.on_conflict is OnConflict.OVERWRITE:
             return Action.COPY, f"overwrites {found}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from harborsync.artifact import Artifact
+from harborsync.artifact import NOT_FETCHED, Artifact
 from harborsync.comparison import compare
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidReference, ServerError, Side
@@ -17,7 +17,7 @@ from harborsync.plan import Action, Step
 from harborsync.planning import Planning
 from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
-from harborsync.registry import Quirks
+from harborsync.registry import Abilities, Quirks
 from harborsync.rule import Rename, ReplicationRule
 from harborsync.state import MemoryState, Place, Written
 from harborsync.testing.bulk import BulkRegistry
@@ -36,7 +36,7 @@ from harborsync.testing.content import (
 from harborsync.warehouse import Registries, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harborsync.content import Descriptor
 
@@ -257,6 +257,45 @@ def test_an_immutable_tag_is_a_conflict_before_anything_is_sent(
     step = ends.step(on_conflict=on_conflict)
     assert step.action is Action.CONFLICT
     assert "immutable" in step.reason
+
+
+class _Describing(MemoryRegistry):
+    """A registry that tells only when asked whether a tag can be moved."""
+
+    asked = 0
+
+    @property
+    def abilities(self) -> Abilities:
+        return attrs.evolve(super().abilities, describe=self)
+
+    def list_artifacts(self, repository: str) -> Iterator[Artifact]:
+        for each in super().list_artifacts(repository):
+            yield attrs.evolve(each, immutable=NOT_FETCHED)
+
+    def describe(self, artifacts: Iterable[Artifact], facts: frozenset[str]) -> Iterator[Artifact]:
+        self.asked += 1
+        for each in artifacts:
+            yield attrs.evolve(each, immutable=self._immutable_tags)
+
+
+@pytest.mark.parametrize(
+    ("immutable", "fields", "action", "asked"),
+    [
+        (True, {"on_conflict": "overwrite"}, Action.CONFLICT, 1),
+        (False, {"on_conflict": "overwrite"}, Action.COPY, 1),
+        (True, {"on_conflict": "skip"}, Action.SKIP, 0),
+        (True, {}, Action.CONFLICT, 0),
+    ],
+)
+def test_whether_a_tag_can_be_moved_is_asked_before_it_would_be(
+    ends: _Ends, immutable: bool, fields: dict[str, Any], action: Action, asked: int
+) -> None:
+    """And only then."""
+    mirror = _Describing("mirror", immutable_tags=immutable)
+    ends.mirror = mirror
+    OTHER.push_to(mirror, THERE, "v1")
+    assert ends.step(**fields).action is action
+    assert mirror.asked == asked
 
 
 def test_an_immutable_tag_is_left_alone_if_conflicts_are(ends: _Ends) -> None:

@@ -23,6 +23,8 @@ from urllib.parse import parse_qsl
 import attrs
 
 from harborsync.clock import SystemClock
+from harborsync.credentials.aws import EXTRA, AwsIdentity
+from harborsync.credentials.hushed import load_sdk
 from harborsync.endpoint import Endpoint
 from harborsync.testing.cloud_plane import (
     ApiCall,
@@ -152,6 +154,17 @@ class LoopbackEcr(CloudServers):
     def environment(self) -> dict[str, str]:
         """Variables by which the SDK finds the first access key."""
         return self.keyring.environment
+
+    @property
+    def identity(self) -> AwsIdentity:
+        """The first access key, to hand over among the credentials."""
+        boto3 = load_sdk("boto3", extra=EXTRA, purpose="emulating Amazon")
+        held = self.keyring.environment
+        session = boto3.Session(
+            aws_access_key_id=held["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=held["AWS_SECRET_ACCESS_KEY"],
+        )
+        return AwsIdentity(session=session)
 
     # --- for tests -------------------------------------------------------------------------
 

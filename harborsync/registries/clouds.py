@@ -17,6 +17,7 @@ import attrs
 from harborsync.errors import Denied, InvalidValue, MissingDependency, NoCredentials
 from harborsync.registries.calls import Api, path, pushing
 from harborsync.registries.creation import CREATION_OPTIONS
+from harborsync.secrets import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def check_api(endpoint: Endpoint, *names: str) -> None:
     for name in names:
         url = endpoint.options.get(name)
         if url is not None and not _is_fit(url):
-            msg = f"the option {name} cannot be {url.partition('?')[0][:200]!r}"
+            msg = f"the option {name} cannot be {redact_url(url)[:200]!r}"
             raise InvalidValue(msg, hint="write https://HOST; http:// only for 127.0.0.1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from harborsync.testing import LoopbackRegistry
+from harborsync.testing import FakeClock, LoopbackHarbor, LoopbackRegistry
 
 if TYPE_CHECKING:
     import ssl
@@ -99,3 +100,76 @@ def server(make: Callable[..., LoopbackRegistry]) -> LoopbackRegistry:
 def client(server: LoopbackRegistry, talk: Callable[..., Client]) -> Client:
     """Return a client of ``server``."""
     return talk(server)
+
+
+class HarborClient(Client):
+    """Somebody who talks to a Harbor, JSON on the API."""
+
+    def __init__(self, harbor: LoopbackHarbor, name: str = "", password: str = "") -> None:
+        super().__init__(harbor.host)
+        login = base64.b64encode(f"{name}:{password}".encode()).decode()
+        self.login = {"Authorization": f"Basic {login}"} if name else {}
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """Send a request; what is no bytes goes as JSON, and API paths may leave out its base."""
+        kind = (
+            {} if body is None or isinstance(body, bytes) else {"Content_Type": "application/json"}
+        )
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        whole = path.startswith(("/v2", "/service", "/api", "/no"))
+        fields = {**kind, **self.login, **headers}
+        return super().__call__(method, path if whole else f"/api/v2.0{path}", data, **fields)
+
+
+@pytest.fixture
+def make_harbor() -> Iterator[Callable[..., LoopbackHarbor]]:
+    """Return a function that makes Harbors."""
+    made: list[LoopbackHarbor] = []
+
+    def make_one(**arguments: Any) -> LoopbackHarbor:
+        made.append(LoopbackHarbor(**{"clock": FakeClock(), **arguments}))
+        return made[-1]
+
+    yield make_one
+    for harbor in made:
+        harbor.close()
+
+
+@pytest.fixture
+def harbor_clock() -> FakeClock:
+    """Return the time of ``harbor``."""
+    return FakeClock()
+
+
+@pytest.fixture
+def harbor(make_harbor: Callable[..., LoopbackHarbor], harbor_clock: FakeClock) -> LoopbackHarbor:
+    """Return a new Harbor with the project ``app``."""
+    made = make_harbor(clock=harbor_clock)
+    made.add_project("app")
+    return made
+
+
+@pytest.fixture
+def log_in() -> Iterator[Callable[..., HarborClient]]:
+    """Return a function that makes somebody talk to a Harbor."""
+    opened: list[HarborClient] = []
+
+    def open_client(to: LoopbackHarbor, name: str = "", password: str = "") -> HarborClient:
+        opened.append(HarborClient(to, name, password))
+        return opened[-1]
+
+    yield open_client
+    for client in opened:
+        client.connection.close()
+
+
+@pytest.fixture
+def admin(harbor: LoopbackHarbor, log_in: Callable[..., HarborClient]) -> HarborClient:
+    """Return the administrator of ``harbor``."""
+    return log_in(harbor, "admin", "Harbor12345")
+
+
+@pytest.fixture
+def anybody(harbor: LoopbackHarbor, log_in: Callable[..., HarborClient]) -> HarborClient:
+    """Return somebody without a login."""
+    return log_in(harbor)

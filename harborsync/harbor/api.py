@@ -20,7 +20,7 @@ import attrs
 
 from harborsync.errors import RegistryError
 from harborsync.harbor.query import with_query
-from harborsync.harbor.refusals import Refuser
+from harborsync.harbor.refusals import WRONG_LOGIN, Refuser
 from harborsync.http.wire import Answer, Call
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from harborsync.errors import HarborsyncError
     from harborsync.http.wire import Transport
     from harborsync.provider import OpenContext
+
+__all__ = ["WRONG_LOGIN", "HarborApi", "Made", "Page"]
 
 BASE: Final = "/api/v2.0"
 PAGE_SIZE: Final = 100  # the most it gives; one more is refused with 422 (HARBOR §3)

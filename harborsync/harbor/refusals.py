@@ -19,7 +19,8 @@ _FAILED: Final = 500
 _NO_LOGIN: Final = (
     "log in with docker or podman, set the environment variables, or give credentials="
 )
-_WRONG_LOGIN: Final = (
+#: What may be wrong with a login that is not taken.
+WRONG_LOGIN: Final = (
     "is the secret right, and the robot neither disabled nor expired? With single sign-on a "
     "user's CLI secret reads lists only: use a robot account. A wrong password that another "
     "program keeps sending for this user locks it for everyone, 1.5 s each time"
@@ -79,7 +80,7 @@ class Refuser:
         if login is None:
             return NoCredentials(f"{start}it wants a login{_id_of(answer)}", hint=_NO_LOGIN)
         whose = f"the login {login.username!r} from {login.origin}"
-        return CredentialsRefused(f"{start}it refuses {whose}{_id_of(answer)}", hint=_WRONG_LOGIN)
+        return CredentialsRefused(f"{start}it refuses {whose}{_id_of(answer)}", hint=WRONG_LOGIN)
 
 
 def _hint(answer: Answer, refusal: Refusal, needs: str) -> str | None:

@@ -292,9 +292,13 @@ class Porter:
         lacks = ungranted(shown.token.secret.reveal(), call.scopes)
         return f"{whose}, and lacks {permissions(lacks)}" if lacks else ""
 
-    def is_final(self, answer: Answer) -> bool:
-        """Tell whether a second refusal is about the login, and not about a name."""
-        return answer.status == _UNAUTHORIZED and not _is_about_a_name(answer)
+    def is_final(self, shown: Ticket, answer: Answer) -> bool:
+        """Tell whether a second refusal is about the login, and not about a name or a right."""
+        if answer.status != _UNAUTHORIZED or _is_about_a_name(answer):
+            return False
+        if not self._door.says_401_for_rights or shown.credential is None:
+            return True
+        return not (self._is_taken(shown) if shown.token is None else self._is_named(shown))
 
     def takes_as_expired(self, shown: Ticket, answer: Answer) -> bool:
         """Tell whether a 403 says that the login has expired; it is not shown again then."""
@@ -326,7 +330,8 @@ class Porter:
         msg = (
             f"{self._host} refuses the login from {credential.origin} (it offers {offered}){detail}"
         )
-        return CredentialsRefused(msg, hint=diagnosis(shown) or _MAYBE_HIDDEN)
+        hint = self._door.if_not_taken or diagnosis(shown) or _MAYBE_HIDDEN
+        return CredentialsRefused(msg, hint=hint)
 
     def _is_refusal(self, answer: Answer) -> bool:
         if answer.status == _UNAUTHORIZED:

@@ -48,12 +48,14 @@ class Door:
             name whom they are for, and nobody if the login was not taken.
         relents_after: Seconds after which a login that has worked before, and is not taken,
             is tried once more; None if that is no use.
+        if_not_taken: What to look at if a login is not taken, for people.
     """
 
     is_cheap: Callable[[Credential], bool] = _never
     together: Callable[[tuple[str, ...]], tuple[str, ...]] = _as_asked
     says_401_for_rights: bool = False
     relents_after: float | None = None
+    if_not_taken: str = ""
 
 
 #: The door of the specification.

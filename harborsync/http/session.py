@@ -223,7 +223,7 @@ class HttpTransport:
             ticket = second
             reply = self._converse(path, call, url, ticket)
             if reply.status == HTTPStatus.UNAUTHORIZED and self._porter.is_final(
-                reply.finish(ERROR_CAP)
+                ticket, reply.finish(ERROR_CAP)
             ):
                 raise self._porter.refusal(ticket, reply.answer)
         reply.diagnosis = self._porter.diagnosis(ticket, call)

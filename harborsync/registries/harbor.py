@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.errors import InvalidValue
-from harborsync.harbor.api import LOCK_LASTS, HarborApi
+from harborsync.harbor.api import LOCK_LASTS, WRONG_LOGIN, HarborApi
 from harborsync.provider import Provider
 from harborsync.registries.creation import Creation
 from harborsync.registries.distribution import DistributionRegistry
@@ -174,6 +174,7 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
         together=groups.together,
         says_401_for_rights=True,
         relents_after=LOCK_LASTS,
+        if_not_taken=WRONG_LOGIN,
     )
     transport = open_transport(endpoint, context, door=door)
     return _Harbor(endpoint, transport, context, groups).registry

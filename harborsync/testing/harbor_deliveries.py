@@ -115,7 +115,11 @@ class Receiver(Protocol):
     """Stands for a program that receives webhooks."""
 
     def __call__(self, delivery: Delivery) -> int | None:
-        """Take a delivery and return the status to answer it with; None is 200."""
+        """Take a delivery and return the status to answer it with; None is 200.
+
+        Raises:
+            OSError: Nobody is there, or they took too long.
+        """
         ...
 
 
@@ -183,7 +187,7 @@ class Deliveries:
             status, text = self._deliver(delivery)
             if not 200 <= status < 300:  # noqa: PLR2004 - that is what 2xx means
                 problem = f"abnormal response code: {status}, body: {text}"
-        except FarError as error:
+        except (FarError, OSError) as error:
             problem = f"error to send request: {error}"
         self.sent.append(attrs.evolve(delivery, at=self._jobs.now(), status=status))
         return problem

@@ -7,6 +7,7 @@ by what ``Location`` said. Every difference that is left stands in a list, with 
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import importlib.util
 import json
@@ -17,12 +18,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from harborsync.content import Descriptor
 from harborsync.testing import BasicAuth, FakeClock, LoopbackHarbor, LoopbackRegistry
-
-from harborsync.testing.content import random_image
+from harborsync.testing.content import (
+    random_image,
+    random_index,
+    random_referrer,
+    random_signature,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from harborsync.testing.content import Sample
+    from harborsync.testing.harbor_deliveries import Delivery
 
 _SHARED: Final = Path(__file__).parents[4] / "shared"
 _VECTORS: Final = _SHARED / "vectors" / "harbor"
@@ -75,6 +84,7 @@ class World:
 
     def path(self, recorded: str) -> str:
         """Return a recorded path with our ids."""
+        kind = "webhook/policies" if "/webhook/" in recorded else "replication/policies"
         parts = self.translated(recorded).split("/")
         for at in range(1, len(parts)):
             number, mark, rest = parts[at].partition("?")
@@ -82,7 +92,7 @@ class World:
             parts[at] = f"{mapped}{mark}{rest}"
         return re.sub(
             r"policy_id=(\d+)",
-            lambda found: f"policy_id={self.ids.get(('replication/policies', found[1]), found[1])}",
+            lambda found: f"policy_id={self.ids.get((kind, found[1]), found[1])}",
             "/".join(parts),
         )
 
@@ -233,7 +243,11 @@ def _differences(
         count += 1
         lines = list(compare.paths(compare.told(exchange), compare.told(ours)))
         theirs, mine = _outcome(exchange), _outcome(ours)
-        lines += [f"{name}: {theirs[name]} / {mine.get(name)}" for name in theirs if theirs[name] != mine.get(name)]
+        lines += [
+            f"{name}: {theirs[name]} / {mine.get(name)}"
+            for name in theirs
+            if theirs[name] != mine.get(name)
+        ]
         if lines:
             found[exchange["name"]] = lines
     return count, found
@@ -417,7 +431,9 @@ def test_runs_by_events_answer_as_recorded() -> None:
 
             return act
 
-        before: dict[str, Callable[[World], None]] = {f"{name}-execution": do(name) for name in actions}
+        before: dict[str, Callable[[World], None]] = {
+            f"{name}-execution": do(name) for name in actions
+        }
         before["list-event-based"] = lambda world: world.clock.advance(_LATER)
         count, found = _differences(world, "10-replication-events.json", before)
     assert (count, found) == (32, {})
@@ -439,4 +455,246 @@ def test_a_stopped_run_answers_as_recorded() -> None:
         }
         count, found = _differences(world, "10-replication-stop.json", before)
         assert (count, found) == (20, {})
-        assert "stopped/big" not in world.plain.storage.repositories()
+        assert not world.plain.storage.tags("stopped/big")
+
+
+# --- webhooks -----------------------------------------------------------------------------------
+
+
+def _put(world: World, repository: str, reference: str, sample: Sample) -> None:
+    """Push over HTTP, so that somebody did it; by digest what has no tag."""
+    for blob in sample.blobs:
+        world.harbor.storage.put_blob(repository, blob.content)
+    *parts, last = sample.manifests
+    for manifest, name in (*((part, "") for part in parts), (last, reference)):
+        answer = world.send(
+            "PUT",
+            f"/v2/{repository}/manifests/{name or manifest.digest}",
+            auth="admin",
+            body=manifest.raw.decode(),
+            headers={"Content-Type": manifest.media_type},
+        )
+        assert answer["status"] == 201, answer
+
+
+def _pull(world: World, repository: str, reference: str, method: str = "GET") -> None:
+    accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+    path = f"/v2/{repository}/manifests/{reference}"
+    world.send(method, path, auth="admin", body=None, headers={"Accept": accept})
+
+
+def _replicate(world: World, **policy: Any) -> None:
+    body = world.body({"enabled": True, "override": True, **policy})
+    made = world.send("POST", "/api/v2.0/replication/policies", auth="admin", body=body)
+    number = int(_location(made["headers"]).rpartition("/")[2])
+    start = {"policy_id": number}
+    world.send("POST", "/api/v2.0/replication/executions", auth="admin", body=start)
+
+
+def _keep_newest(world: World) -> None:
+    for number in range(3):
+        _put(world, "hooks/keep", f"k{number}", random_image(20 + number))
+        world.clock.advance(1.0)
+    project = world.harbor.state.project("hooks")
+    rule = {
+        "template": "latestPushedK",
+        "params": {"latestPushedK": 1},
+        "action": "retain",
+        "tag_selectors": [
+            {
+                "kind": "doublestar",
+                "decoration": "matches",
+                "pattern": "**",
+                "extras": '{"untagged":true}',
+            }
+        ],
+        "scope_selectors": {
+            "repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "keep"}]
+        },
+    }
+    scope = {"level": "project", "ref": project.id}
+    body = {"algorithm": "or", "rules": [rule], "scope": scope}
+    made = world.send("POST", "/api/v2.0/retentions", auth="admin", body=body)
+    number = _location(made["headers"]).rpartition("/")[2]
+    world.ids["retentions", "4"] = number
+
+
+def _fill_quota(world: World) -> None:
+    """Push what takes nine tenths of what a project may hold."""
+    sample = random_image(50)
+    project = world.harbor.state.project("hooks")
+    size = len(sample.manifest.raw) + sum(len(blob.content) for blob in sample.blobs)
+    project.limit = int((project.used + size) / 0.9)
+    _put(world, "hooks/quota", "1", sample)
+
+
+def _exceed_quota(world: World) -> None:
+    world.clock.advance(5.0)
+    answer = world.send("POST", "/v2/hooks/quota/blobs/uploads/", auth="admin", body="")
+    where = _location(answer["headers"]).partition(world.harbor.host)[2]
+    body = "x" * 200_000
+    digest = f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
+    answer = world.send("PUT", f"{where}&digest={digest}", auth="admin", body=body)
+    assert answer["status"] == 403
+
+
+def _hook_actions(world: World) -> dict[str, Callable[[], None]]:
+    """What set off each group of recorded deliveries."""
+    image, other, index = random_image(1), random_image(2), random_index(3)
+    digest = image.manifest.digest
+    signature = random_signature(4, digest)
+    bill = random_referrer(5, Descriptor.of(image.manifest.raw, image.manifest.media_type))
+    api, multi = "hooks/web/api", "hooks/multi"
+
+    def call(method: str, rest: str, body: Any = None) -> None:
+        path = f"/api/v2.0/projects/hooks/repositories/{rest}"
+        answer = world.send(method, path, auth="admin", body=body)
+        assert answer["status"] in {200, 201}, answer
+
+    def push_twice() -> None:
+        for _ in range(2):
+            _put(world, api, "1.0", image)
+
+    def pull_index() -> None:
+        _pull(world, multi, "2.0")
+        _pull(world, multi, str(index.manifests[0].digest))
+
+    def replicate_away() -> None:
+        filters = [{"type": "name", "value": api}]
+        there = {"dest_registry": {"id": 901}, "dest_namespace": "hookmirror"}
+        _replicate(world, name="hook-push", filters=filters, **there)
+
+    def replicate_here() -> None:
+        filters = [{"type": "name", "value": "hooktrouble/app"}]
+        here = {"src_registry": {"id": 902}, "dest_namespace": "hooks"}
+        _replicate(world, name="hook-pull", filters=filters, **here)
+
+    return {
+        "push-again": push_twice,
+        "push-second-tag": lambda: _put(world, api, "1.0-alias", image),
+        "push-digest": lambda: _put(world, api, "", other),
+        "push-index": lambda: _put(world, multi, "2.0", index),
+        "push-cosign-tag": lambda: _put(world, api, str(signature.tag), signature),
+        "push-subject": lambda: _put(world, api, "", bill),
+        "tag-created-by-api": lambda: call(
+            "POST", "web%252Fapi/artifacts/1.0/tags", {"name": "by-api"}
+        ),
+        "pull-head": lambda: _pull(world, api, "1.0", "HEAD"),
+        "pull-tag": lambda: _pull(world, api, "1.0"),
+        "pull-digest": lambda: _pull(world, api, str(digest)),
+        "pull-index-and-child": pull_index,
+        "replication-push": replicate_away,
+        "replication-pull": replicate_here,
+        "tag-deleted-by-api": lambda: call("DELETE", "web%252Fapi/artifacts/1.0/tags/1.0-alias"),
+        "artifact-deleted": lambda: call("DELETE", "web%252Fapi/artifacts/1.0"),
+        "artifact-deleted-untagged": lambda: call(
+            "DELETE", f"web%252Fapi/artifacts/{other.manifest.digest}"
+        ),
+        "repository-deleted": lambda: call("DELETE", "multi"),
+        "setup-retention": lambda: _keep_newest(world),
+        "retention": lambda: None,
+        "quota-warning": lambda: _fill_quota(world),
+        "quota-exceeded": lambda: _exceed_quota(world),
+    }
+
+
+class Mailbox:
+    """Receives webhooks as the recorder did, some of its addresses being unwell."""
+
+    def __init__(self) -> None:
+        self.taken: list[Delivery] = []
+        self.looked = 0
+
+    def __call__(self, delivery: Delivery) -> int:
+        path = delivery.address.rpartition("/")[2]
+        before = sum(each.address == delivery.address for each in self.taken)
+        self.taken.append(delivery)
+        if path == "slow":
+            raise TimeoutError
+        return 500 if path == "always500" or (path == "first500" and not before) else 200
+
+    def fresh(self, path: str) -> list[Delivery]:
+        """Return what came to an address since the last look at all of them."""
+        return [each for each in self.taken[self.looked :] if each.address.endswith(path)]
+
+
+def _told_alike(compare: ModuleType, theirs: dict[str, Any], ours: Delivery) -> list[str]:
+    """Return how a delivery differs from a recorded one."""
+    request = theirs["request"]
+    names = {"Content-Type", "Authorization"}
+    wanted = {name: value for name, value in request["headers"] if name in names}
+    found = [name for name in wanted if ours.headers.get(name) != wanted[name]]
+    found += compare.paths(compare.shape(request["json"]), compare.shape(ours.document))
+    same = ("type", "operator")
+    return found + [name for name in same if request["json"].get(name) != ours.document.get(name)]
+
+
+def _make_hook(world: World, recorded: int) -> None:
+    target = {"type": "http", "address": "http://127.0.0.1:9099/x"}
+    body = {"name": "short-lived", "event_types": ["PUSH_ARTIFACT"], "targets": [target]}
+    path = "/api/v2.0/projects/hooks/webhook/policies"
+    made = world.send("POST", path, auth="admin", body=body)
+    world.ids["webhook/policies", str(recorded)] = _location(made["headers"]).rpartition("/")[2]
+
+
+def test_webhooks_are_delivered_as_recorded() -> None:
+    """Each thing that happens is told as often, to whom, and in the form it was recorded."""
+    compare = _compare()
+    recorded = json.loads((_VECTORS / "11-webhooks.json").read_text())["exchanges"]
+    found: dict[str, list[str]] = {}
+    with World() as world:
+        for name in ("hooks", "hooktrouble"):
+            world.harbor.add_project(name)
+        world.harbor.push_image("hooktrouble/app", "1.0")
+        _plain(world, 901, "hook-plain")
+        _far_harbor(world, 902, "hook-self", "http://10.77.0.2:8080")
+        mailbox = Mailbox()
+        for name in ("default", "cloud", "first500", "always500", "slow", "x", "two-a", "two-b"):
+            world.harbor.deliveries.receivers[f"http://127.0.0.1:9099/{name}"] = mailbox
+        actions = _hook_actions(world)
+        before = {
+            "create-default": lambda: _put(world, "hooktrouble/app", "1.0", random_image(0)),
+            "update": lambda: _make_hook(world, 22),
+            "retries-first500": world.harbor.settle,
+        }
+        group: list[Delivery] = []
+        for exchange in recorded:
+            name = exchange["name"]
+            if name.startswith("deliveries-"):
+                actions[name.removeprefix("deliveries-")]()
+                world.clock.advance(3.0)
+                world.harbor.settle()
+                for path in ("/default", "/cloud"):
+                    count = exchange["count"].get(path, 0)
+                    if count and count != len(mailbox.fresh(path)):
+                        found[name] = [f"{path}: {count} / {len(mailbox.fresh(path))}"]
+                group = [*mailbox.taken[mailbox.looked :]]
+                mailbox.looked = len(mailbox.taken)
+            elif name.startswith("delivery-"):
+                path = exchange["request"]["path"]
+                same = [each for each in group if each.address.endswith(path)]
+                kinds = exchange["request"]["json"]["type"]
+                alike = [
+                    _told_alike(compare, exchange, each)
+                    for each in same
+                    if each.document["type"] == kinds
+                ]
+                if [] not in alike:
+                    found[name] = min(alike, key=len, default=["not delivered"])
+            elif name.startswith("retries-"):
+                world.clock.advance(200.0)
+                world.harbor.settle()
+                tries = [each for each in mailbox.taken if each.address.endswith(name[8:])]
+                if len(tries) != len(exchange["answered"]):
+                    found[name] = [f"{len(exchange['answered'])} / {len(tries)}"]
+            elif name not in _NO_HOOK_REPLAY:
+                before.get(name, lambda: None)()
+                ours = world.play(exchange)
+                if ours is not None:
+                    lines = list(compare.paths(compare.told(exchange), compare.told(ours)))
+                    found |= {name: lines} if lines else {}
+    assert found == {}
+
+
+# Requests that name something the recorder has made by other requests.
+_NO_HOOK_REPLAY: Final = frozenset({"quota-small", "quota-blob-refused", "quota-unlimited"})

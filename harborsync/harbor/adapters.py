@@ -124,7 +124,7 @@ def to_endpoint(registry: RemoteRegistry) -> Endpoint:
     host = _host_for_us(registry, parts.netloc.rpartition("@")[2])
     options = {"insecure": "true"} if registry.insecure and parts.scheme == "https" else {}
     return Endpoint(
-        provider=HARBOR if registry.type == HARBOR else ANY_REGISTRY,
+        provider=HARBOR if registry.type == HARBOR else _provider_of(host),
         address=host,
         plain_http=parts.scheme == "http",
         option_items=options,
@@ -153,6 +153,11 @@ def _type_of(host: str) -> str:
         return _BY_CLOUD.get(cloud.kind, ANY_TYPE)
     by_ending = (kind for ending, kind in _BY_ENDING.items() if host.endswith(ending))
     return _BY_HOST_NAME.get(host) or next(by_ending, ANY_TYPE)
+
+
+def _provider_of(host: str) -> str:
+    """Return who speaks to a host: of a cloud's, whoever the gate finds by it."""
+    return ANY_REGISTRY if recognise(host) is None else BY_HOST
 
 
 def _host_for_us(registry: RemoteRegistry, host: str) -> str:

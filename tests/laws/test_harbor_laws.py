@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import attrs
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harborsync.artifact import Artifact
@@ -152,11 +152,9 @@ def test_a_naming_without_gaps_gives_the_same_names(
 ) -> None:
     """For every name that the rule wants and can name at all."""
     placed = place(naming, prefix=prefix, name=glob)
-    assume(not placed.gaps)
-    assume(compile_glob(glob).matches(repository))
     ours = our_name(naming, repository)
-    assume(ours is not None)
-    assert harbor_name(placed, repository) == (f"{prefix}/{ours}" if prefix else ours)
+    if not placed.gaps and ours is not None and compile_glob(glob).matches(repository):
+        assert harbor_name(placed, repository) == (f"{prefix}/{ours}" if prefix else ours)
 
 
 # --- rates and times ---------------------------------------------------------------------------
@@ -230,7 +228,7 @@ def policies(draw: st.DrawFn) -> ReplicationPolicy:
         src_registry=None if is_push else remote,
         dest_registry=remote if is_push else None,
         dest_namespace=draw(st.sampled_from(("", "lib", "a/b"))),
-        dest_namespace_replace_count=draw(st.integers(-1, 2)),
+        dest_namespace_replace_count=draw(st.integers(-1, 1)),
         filters=_filters(draw(FILTERS_OF_A_POLICY)),
         trigger=trigger,
         deletion=draw(st.booleans()),
@@ -239,7 +237,7 @@ def policies(draw: st.DrawFn) -> ReplicationPolicy:
         copy_by_chunk=draw(st.booleans()),
         single_active_replication=draw(st.booleans()),
     )
-    assume(not list(policy_faults(policy)))
+    assert not list(policy_faults(policy))
     return policy
 
 

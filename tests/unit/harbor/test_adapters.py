@@ -91,13 +91,20 @@ def test_a_place_is_its_host_and_what_all_names_begin_with() -> None:
     )
 
 
+def test_a_provider_tells_the_host_that_its_endpoint_is_about() -> None:
+    """An endpoint of ECR names account and region."""
+    endpoint = Endpoint.parse("ecr://123456789012/eu-west-1/team")
+    assert locate(endpoint) == Place(host=ECR, prefix="team")
+    assert to_registry(endpoint).type == "aws-ecr"
+
+
 @pytest.mark.parametrize(
     ("kind", "url", "text"),
     [
         ("harbor", "https://harbor.example", "harbor://harbor.example"),
         ("harbor", "http://127.0.0.1:8080", "harbor+http://127.0.0.1:8080"),
         ("docker-hub", "https://hub.docker.com", "registry://docker.io"),
-        ("aws-ecr", f"https://{ECR}", f"registry://{ECR}"),
+        ("aws-ecr", f"https://{ECR}", ECR),
         ("docker-registry", "https://mirror.example/", "registry://mirror.example"),
     ],
 )

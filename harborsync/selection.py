@@ -108,7 +108,7 @@ def _check_named(planning: Planning, rule: ReplicationRule) -> None:
         raise ConfigurationError(msg, hint="write the whole name, as it is in that registry")
 
 
-def _catalog(planning: Planning, rule: ReplicationRule) -> Iterator[str]:
+def _catalog(planning: Planning, rule: ReplicationRule) -> Iterable[str]:
     abilities = planning.warehouse.registry(rule.source).abilities
     if abilities.catalog is None:
         msg = f"{rule.source} cannot list its repositories, and rule {rule.name!r} names none"

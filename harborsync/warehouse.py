@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from harborsync.artifact import NOT_FETCHED, Artifact, Unknown
-from harborsync.errors import HarborsyncError
+from harborsync.errors import CredentialsError, HarborsyncError, RegistryError
 from harborsync.graph import Choice, Graph, ManifestCache, SourceRepository, read_graph
 from harborsync.ledger import Ledger
 from harborsync.provider import prefix_of_path
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from harborsync.artifact import Hints
     from harborsync.endpoint import Endpoint
@@ -199,12 +199,20 @@ class Warehouse:
         listing = self.known(endpoint, repository) or self._narrowed.get((endpoint, repository))
         return NOT_FETCHED if listing is None else listing.labels.get(digest, NOT_FETCHED)
 
-    def catalog(self, endpoint: Endpoint) -> Iterator[str]:
-        """Yield all repositories with a catalog's requests, and keep the texts about them."""
-        descriptions = self.registry(endpoint).abilities.descriptions
-        for name, text in descriptions.list_descriptions() if descriptions else ():
-            self._texts[endpoint, name] = text
-            yield name
+    def catalog(self, endpoint: Endpoint) -> Iterable[str]:
+        """Return all repositories; where the registry tells texts with them, keep those.
+
+        Who may not read the texts may have the names all the same.
+        """
+        abilities = self.registry(endpoint).abilities
+        try:
+            told = (
+                dict(abilities.descriptions.list_descriptions()) if abilities.descriptions else {}
+            )
+        except (RegistryError, CredentialsError):
+            return abilities.catalog.list_repositories() if abilities.catalog else ()
+        self._texts.update({(endpoint, name): text for name, text in told.items()})
+        return told
 
     def descriptions(self, endpoint: Endpoint, repositories: frozenset[str]) -> dict[str, str]:
         """Return the texts about repositories; what the catalog told is not asked again."""

@@ -9,7 +9,7 @@ import pytest
 
 from harborsync.artifact import NOT_FETCHED, Artifact, Hints, Label
 from harborsync.endpoint import Endpoint
-from harborsync.errors import ServerError
+from harborsync.errors import Denied, ServerError
 from harborsync.graph import EVERYTHING_OF_IT, Choice
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
@@ -200,6 +200,24 @@ def test_a_catalog_keeps_the_texts_it_tells() -> None:
     assert "get_descriptions" not in registry.operations
     registry.ensure_repository("c")
     assert warehouse.descriptions(SOURCE, frozenset("abcd")) == {**texts, "c": ""}
+
+
+class _Reserved(MemoryRegistry):
+    """Tells names to everybody, and texts to nobody."""
+
+    def list_descriptions(self) -> Iterator[tuple[str, str]]:
+        raise Denied("not for you")
+
+
+@pytest.mark.parametrize(("without", "told"), [((), ["a"]), (("catalog",), [])])
+def test_who_may_not_read_texts_may_have_the_names(
+    without: tuple[str, ...], told: list[str]
+) -> None:
+    """As far as there is a catalog."""
+    registry = _Reserved("source", without=without)
+    registry.ensure_repository("a")
+    warehouse = Warehouse(Registries(lambda _: registry))
+    assert list(warehouse.catalog(SOURCE)) == told
 
 
 def test_a_registry_without_descriptions_tells_none() -> None:

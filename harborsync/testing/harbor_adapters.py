@@ -203,11 +203,17 @@ class PlainAdapter:
         reply = _good(self._line.send("GET", "/v2/_catalog?n=1000"))
         return list(reply.json().get("repositories") or ())
 
-    def _items(self, repository: str) -> list[Item]:
+    def tags(self, repository: str) -> list[str]:
+        """Return the tags of a repository; none if it is not there.
+
+        Raises:
+            FarError: They cannot be listed.
+        """
         reply = self._line.send("GET", f"/v2/{repository}/tags/list")
-        if reply.status == _NOT_FOUND:
-            return []
-        return [Item(tags=(tag,)) for tag in _good(reply).json().get("tags") or ()]
+        return [] if reply.status == _NOT_FOUND else _good(reply).json().get("tags") or []
+
+    def _items(self, repository: str) -> list[Item]:
+        return [Item(tags=(tag,)) for tag in self.tags(repository)]
 
 
 class HarborAdapter(PlainAdapter):

@@ -17,6 +17,7 @@ from harborsync.testing.harbor_jobs import Jobs
 from harborsync.testing.harbor_maintenance import Maintenance
 from harborsync.testing.harbor_policies import Policies
 from harborsync.testing.harbor_preheat import Preheat
+from harborsync.testing.harbor_proxy import Proxy
 from harborsync.testing.harbor_replication import Replication
 from harborsync.testing.harbor_replication_notices import ReplicationNotices
 from harborsync.testing.harbor_retention import Retentions
@@ -90,7 +91,17 @@ class Backstage:
             policies=policies,
             retentions=retentions,
         )
-        rooms = (endpoints, policies, replication, webhooks, preheat, retentions, maintenance)
+        proxy = Proxy(state, jobs=self.jobs, endpoints=endpoints, retentions=retentions)
+        rooms = (
+            endpoints,
+            policies,
+            replication,
+            webhooks,
+            preheat,
+            retentions,
+            maintenance,
+            proxy,
+        )
         self.routes: tuple[Route, ...] = tuple(each for room in rooms for each in room.routes)
 
     def _line(self) -> InnerLine:

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.clock import Clock
+    from harborsync.testing.server_wire import Request, Response
     from harborsync.testing.storage import Storage
 
 _T = TypeVar("_T")
@@ -371,6 +372,14 @@ class AuditEntry:
     project_id: int = 0
 
 
+class Interceptor(Protocol):
+    """Stands before the registry of a Harbor."""
+
+    def __call__(self, request: Request, parts: Mapping[str, str], /) -> Response | None:
+        """Answer a request, given the named parts of its path, or return None."""
+        ...
+
+
 class HarborState:
     """All rows of one Harbor.
 
@@ -390,6 +399,8 @@ class HarborState:
         audit: The audit log, oldest first.
         subscribers: Called with each event, after the request that caused it is answered
             and without the lock.
+        interceptors: Asked for each permitted request to ``/v2``; the first one that has an
+            answer gives it in the registry's place.
     """
 
     def __init__(self, *, storage: Storage, clock: Clock, version: Version) -> None:
@@ -407,6 +418,7 @@ class HarborState:
         self.robots: dict[int, HarborRobot] = {}
         self.audit: list[AuditEntry] = []
         self.subscribers: list[Callable[[HarborEvent], None]] = []
+        self.interceptors: list[Interceptor] = []
         self._happened: list[HarborEvent] = []
         self._numbers: dict[str, itertools.count[int]] = {}
         self._rooms: dict[Callable[[], Any], Any] = {}

@@ -98,6 +98,10 @@ def answer_v2(
         handler = shape.handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             return _wrong_method(shape)
+        for interceptor in state.interceptors:
+            answered = interceptor(request, parts)
+            if answered is not None:
+                return answered
         call = Call(state=state, hub=hub, request=request, identity=identity, request_id=request_id)
         return handler(call, **parts)
     except HarborError as error:

@@ -74,7 +74,7 @@ class Details:
         try:
             return self._lists.is_told(project_of(repository))
         except InvalidReference:
-            return False
+            return True  # no repository of Harbor has such a name, as its lists will tell
 
     def _by_head(self, members: list[Artifact]) -> Iterator[Artifact]:
         """Yield the artifacts with digest and type, without those that are gone."""

@@ -25,14 +25,12 @@ class Project:
         id: Its id, by which labels and quotas are asked for.
         is_proxy: Whether it caches another registry: it takes no pushes, and its lists hold
             what is cached only (HARBOR §13).
-        is_public: Whether everybody may read it.
         repositories: How many repositories it has.
     """
 
     name: str
     id: int
     is_proxy: bool = False
-    is_public: bool = False
     repositories: int = 0
 
     @classmethod
@@ -42,7 +40,6 @@ class Project:
             name=record["name"],
             id=record["project_id"],
             is_proxy=bool(record.get("registry_id")),
-            is_public=(record.get("metadata") or {}).get("public") == "true",
             repositories=record.get("repo_count") or 0,
         )
 

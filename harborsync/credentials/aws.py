@@ -257,7 +257,6 @@ class AwsApi:
         self._place = place
         self._context = context
         self._per_second = per_second
-        self._lock = threading.Lock()
         self._client: Any = None
 
     def call(self, what: str, operation: str, **arguments: Any) -> dict[str, Any]:
@@ -289,8 +288,8 @@ class AwsApi:
         )
 
     def _made(self) -> Any:
-        """Return the client; making one is not thread-safe, using it is."""
-        with self._lock:
+        """Return the client; using it is thread-safe, making one is not."""
+        with _making:
             if self._client is None:
                 session = _session(self._identity, self._place, self._context)
                 self._client = _client(
@@ -299,18 +298,17 @@ class AwsApi:
             return self._client
 
 
-# Sessions share what they load: nobody makes two at once.
+# A session may be shared by several registries.
 _making: Final = threading.Lock()
 
 
 def _session(identity: AwsIdentity, place: AwsPlace, context: OpenContext) -> Session:
     """Return a boto3 session of an identity; asks nobody yet."""
     boto3 = load_sdk("boto3", extra=EXTRA, purpose=_PURPOSE)
-    with _making:
-        session: Session = identity.session or boto3.Session(profile_name=identity.profile)
-        for role in identity.roles:
-            session = _assumed(session, role, place, context)
-        return session
+    session: Session = identity.session or boto3.Session(profile_name=identity.profile)
+    for role in identity.roles:
+        session = _assumed(session, role, place, context)
+    return session
 
 
 def _assumed(base: Session, role: Role, place: AwsPlace, context: OpenContext) -> Session:

@@ -17,6 +17,7 @@ import base64
 import json
 import re
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -43,6 +44,8 @@ from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+
+    from boto3.session import Session
 
     from harborsync.clock import Clock
     from harborsync.testing.scripted import Heard
@@ -158,12 +161,8 @@ class LoopbackEcr(CloudServers):
     @property
     def identity(self) -> AwsIdentity:
         """The first access key, to hand over among the credentials."""
-        boto3 = load_sdk("boto3", extra=EXTRA, purpose="emulating Amazon")
         held = self.keyring.environment
-        session = boto3.Session(
-            aws_access_key_id=held["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=held["AWS_SECRET_ACCESS_KEY"],
-        )
+        session = _session(held["AWS_ACCESS_KEY_ID"], held["AWS_SECRET_ACCESS_KEY"])
         return AwsIdentity(session=session)
 
     # --- for tests -------------------------------------------------------------------------
@@ -373,6 +372,14 @@ class LoopbackEcr(CloudServers):
             "overwritten because the repository is immutable."
         )
         return Refusal(400, "TAG_INVALID", message)
+
+
+@cache
+def _session(key: str, secret: str) -> Session:
+    """Return a session of the SDK; making one takes a tenth of a second."""
+    boto3 = load_sdk("boto3", extra=EXTRA, purpose="emulating Amazon")
+    session: Session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret)
+    return session
 
 
 def _expired_login() -> Refusal:

@@ -8,6 +8,7 @@ all faults of a value are told at once.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from harborsync.filters.globs import compile_glob
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _CRON_FIELDS: Final = (
     ("hour", 0, 23, ""),
     ("day of month", 1, 31, ""),
@@ -85,10 +87,27 @@ def glob_faults(pattern: str, *, where: str) -> Iterator[Fault]:
         yield Fault(where=where, what="the pattern is empty", remedy="leave the filter out")
         return
     try:
-        compile_glob(pattern)
+        # Harbor lets a slash stand inside braces, where our own globs do not.
+        for each in alternatives(pattern):
+            compile_glob(each)
     except FilterSyntaxError as error:
         what = f"{pattern!r} is no pattern: {error.message.splitlines()[0]}"
         yield Fault(where=where, what=what, remedy="close every [ and {, and end with no backslash")
+
+
+def alternatives(pattern: str) -> tuple[str, ...]:
+    """Return a glob as globs without braces.
+
+    Example:
+        >>> alternatives("app/{web,api/v1}")
+        ('app/web', 'app/api/v1')
+    """
+    found = _BRACES.search(pattern)
+    if not found:
+        return (pattern,)
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    words = found[1].split(",")
+    return tuple(chain.from_iterable(alternatives(before + word + after) for word in words))
 
 
 def url_faults(url: str, *, where: str = "url") -> Iterator[Fault]:

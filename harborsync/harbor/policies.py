@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime  # noqa: TC003 - read at run time
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from harborsync.errors import InvalidReference
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, cron_faults, glob_faults, name_faults, refuse
+from harborsync.harbor.faults import (
+    Fault,
+    alternatives,
+    cron_faults,
+    glob_faults,
+    name_faults,
+    refuse,
+)
 from harborsync.harbor.records import READ_ONLY, read, write
 from harborsync.harbor.registries import RemoteRegistry  # noqa: TC001 - read at run time
 from harborsync.reference import check_repository
@@ -32,7 +37,6 @@ _DECORATIONS: Final = frozenset({"", "matches", "excludes"})
 _FILTERS: Final = frozenset({"name", "tag", "label", "resource"})
 _RESOURCES: Final = frozenset({"image", "artifact"})
 _TRIGGERS: Final = frozenset({"manual", "scheduled", "event_based"})
-_BRACES: Final = re.compile(r"\{([^{}]*)\}")
 
 
 @attrs.frozen(kw_only=True)
@@ -219,7 +223,7 @@ def _depth_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
         return
     yield from _namespace_faults(policy.dest_namespace)
     for pattern in _patterns(policy, "name"):
-        shallow = [path for path in _alternatives(pattern) if _is_at_most(path, count)]
+        shallow = [path for path in alternatives(pattern) if _is_at_most(path, count)]
         if shallow:
             what = f"{shallow[0]!r} has no more than {count} parts, and the last one must stay"
             remedy = f"write at most {shallow[0].count('/')}"
@@ -238,16 +242,6 @@ def _patterns(policy: ReplicationPolicy, kind: str) -> Iterator[str]:
     for condition in policy.filters:
         if condition.type == kind and isinstance(condition.value, str) and condition.value:
             yield condition.value
-
-
-def _alternatives(pattern: str) -> tuple[str, ...]:
-    """Return a glob as globs without braces."""
-    found = _BRACES.search(pattern)
-    if not found:
-        return (pattern,)
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    words = found[1].split(",")
-    return tuple(chain.from_iterable(_alternatives(before + word + after) for word in words))
 
 
 def _is_at_most(path: str, parts: int) -> bool:

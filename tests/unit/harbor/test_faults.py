@@ -105,6 +105,7 @@ def test_a_pattern_that_every_run_would_fail_with_is_told(pattern: str) -> None:
 def test_a_pattern_as_harbor_reads_them_is_well() -> None:
     """Stars, classes, alternatives."""
     assert not list(glob_faults("app/{web,api}/**/[a-z]?*", where="x"))
+    assert not list(glob_faults("app/{web,api/v1,{a,b}/*}", where="x"))
 
 
 @pytest.mark.parametrize("url", ["https://far.example", "http://10.0.0.1:8080", "https://[::1]/"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
+import attrs
 import pytest
 
 from harborsync.harbor.runreport import RunOutcome, RunReport, TaskResult
@@ -13,12 +15,12 @@ from harborsync.harbor.runs import Execution, ExecutionTask, TaskLog
 SKIPPED = "Execution skipped: active replication still in progress."
 
 
-def report(**fields: object) -> RunReport:
+def report(**fields: Any) -> RunReport:
     """Make the report of a run without tasks."""
     start = datetime(2026, 1, 2, tzinfo=UTC)
     return RunReport(
         policy="nightly",
-        execution=Execution(id=9, start_time=start, **fields),  # type: ignore[arg-type] - a table
+        execution=attrs.evolve(Execution(id=9, start_time=start), **fields),
         seconds=12.4,
     )
 
@@ -38,7 +40,7 @@ def report(**fields: object) -> RunReport:
     ],
 )
 def test_the_outcome_is_told_by_counters_where_the_status_lags(
-    fields: dict[str, object], outcome: RunOutcome
+    fields: dict[str, Any], outcome: RunOutcome
 ) -> None:
     """Only a run that copied something, and everything, is well."""
     found = report(**fields)

@@ -207,7 +207,9 @@ class Proxy:
         yield from ()
 
     def _keep(self, repository: str, tag: str, manifest: Manifest) -> Iterator[float]:
-        """Keep a manifest as soon as all that it names is here."""
+        """Keep a manifest as soon as all that it names is here; its repository at once."""
+        with self._state.lock:
+            books.ensure_repository(self._state, repository)
         for _ in range(_LOOKS):
             if all(self._is_here(repository, part) for part in manifest.parts):
                 self._store(repository, tag, manifest)

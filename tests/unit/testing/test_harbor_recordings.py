@@ -53,6 +53,7 @@ class World:
         self.plain = LoopbackRegistry()
         self.locked = LoopbackRegistry(auth=BasicAuth({"user": "plain-pass-1"}))
         self.ids: dict[tuple[str, str], str] = {}
+        self.digests: dict[str, str] = {}
         self.started = 0.0
 
     def __enter__(self) -> World:
@@ -80,6 +81,8 @@ class World:
         """Return text of a recording with our addresses."""
         for theirs, ours in self.addresses.items():
             text = text.replace(theirs, ours)
+        for start, digest in self.digests.items():
+            text = re.sub(rf"sha256:{start}[0-9a-f]+", digest, text)
         return text
 
     def path(self, recorded: str) -> str:
@@ -698,3 +701,65 @@ def test_webhooks_are_delivered_as_recorded() -> None:
 
 # Requests that name something the recorder has made by other requests.
 _NO_HOOK_REPLAY: Final = frozenset({"quota-small", "quota-blob-refused", "quota-unlimited"})
+
+
+# --- proxy cache --------------------------------------------------------------------------------
+
+
+class Upstream:
+    """The registry behind the proxy cache of the recording, with images of ours."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.web, self.multi = random_image(1, layers=1), random_index(2)
+        self.changed = random_image(3, layers=1)
+        self._seed("upstream/web", self.web)
+        self._seed("upstream/multi", self.multi)
+
+    def _seed(self, repository: str, sample: Sample) -> None:
+        storage = self._world.plain.storage
+        for blob in sample.blobs:
+            storage.put_blob(repository, blob.content)
+        for manifest in sample.manifests:
+            last = manifest is sample.manifest
+            tags = ["1.0"] if last else []
+            storage.put_manifest(
+                repository, manifest.raw, tags=tags, media_type=manifest.media_type
+            )
+
+    def move(self, _: World) -> None:
+        """Let the tag point to another image."""
+        self._seed("upstream/web", self.changed)
+
+    def remove(self, _: World) -> None:
+        """Delete the image that the tag points to."""
+        self._world.plain.storage.delete_manifest("upstream/web", self.changed.manifest.digest)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Our digests, by what stands for them in the recording."""
+        document = json.loads(self.web.manifest.raw)
+        return {
+            "caf43001": str(self.web.manifest.digest),
+            "7b260dc5": document["layers"][0]["digest"],
+            "7bfb20a0": document["config"]["digest"],
+            "462604ba": str(self.multi.manifests[0].digest),
+        }
+
+
+def test_a_proxy_cache_answers_as_recorded() -> None:
+    """Cold and warm reads, refused writes, a moved and a deleted tag answer as recorded."""
+    with World() as world:
+        upstream = Upstream(world)
+        world.digests.update(upstream.digests)
+        world.harbor.add_project("execsrc")
+        world.harbor.push_image("execsrc/web", "1.0")
+        _plain(world, 1, "proxy-plain")
+        before = {
+            "repositories": lambda world: world.clock.advance(25.0),
+            "changed-head": upstream.move,
+            "gone-head": upstream.remove,
+            "artifacts-index": lambda world: world.clock.advance(25.0),
+        }
+        count, found = _differences(world, "17-proxy-cache.json", before)
+    assert (count, found) == (35, {})

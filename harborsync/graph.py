@@ -223,7 +223,9 @@ class SourceRepository:
         self._heads: dict[Tag | Digest, Descriptor | None] = {}
         self._asking: dict[Tag | Digest, threading.Lock] = {}
         if listed is not None:
+            listed = tuple(listed)
             self._digest_tags = self.learn(listed)
+            self._tags = _by_digest(listed)
 
     def learn(self, listed: Iterable[Artifact]) -> dict[str, tuple[Tag, ...]]:
         """Note what a listing tells, so that nobody asks for it again.
@@ -275,6 +277,11 @@ class SourceRepository:
             return narrowing.list_matching(self.name, _DIGEST_TAGS)
         return self.registry.list_artifacts(self.name)
 
+    def tags_of(self, digest: Digest) -> frozenset[Tag] | None:
+        """Return all tags of a digest, or None if that is not known."""
+        found = None if self._tags is None else self._tags.get(digest)
+        return None if found is None else frozenset(found)
+
     def told(self, subject: Digest) -> frozenset[Digest] | None:
         """Return what a listing told to be about ``subject``, or None if none did."""
         return self._told.get(subject)
@@ -283,6 +290,10 @@ class SourceRepository:
         """Return what refers to ``subject``: by the API, and by the fallback tag (OCI-6.4).
 
         The API is not asked about what a listing has told to have none.
+
+        Args:
+            subject: The digest.
+            types: Whether types matter; else what a listing told is left out, too.
         """
         api, told = self.registry.abilities.referrers, self.told(subject)
         is_told = told is not None and not (types and told)
@@ -302,10 +313,6 @@ class SourceRepository:
         """
         tag = Tag(subject.tag_prefix)
         if tag not in self.digest_tags(subject):
-
-        Args:
-            subject: The digest.
-            types: Whether types matter; else what a listing told is left out, too.
             return None
         found = self.head(tag)
         if found is None:
@@ -315,6 +322,14 @@ class SourceRepository:
             msg = f"the tag {tag} in {self.name} is no index, so referrers cannot be read from it"
             raise InvalidManifest(msg, side=Side.SOURCE)
         return index
+
+
+def _by_digest(listed: Iterable[Artifact]) -> dict[Digest, set[Tag]]:
+    found: dict[Digest, set[Tag]] = {}
+    for each in listed:
+        if isinstance(each.digest, Digest) and each.tag is not None:
+            found.setdefault(each.digest, set()).add(each.tag)
+    return found
 
 
 def read_graph(source: SourceRepository, root: Digest, choice: Choice = EVERYTHING_OF_IT) -> Graph:

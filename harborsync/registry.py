@@ -190,7 +190,9 @@ class CopyingWithin(Protocol):
     """Can copy between its own repositories without being sent a byte."""
 
     def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
-        """Copy an artifact, its children and what is said about them; no tags.
+        """Copy an artifact, what is said about it, and every tag it has, moving others' tags.
+
+        So it is asked for only where all of these tags are wanted there.
 
         Returns:
             Whether that was done; False where the bytes must go the usual way.

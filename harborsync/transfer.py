@@ -310,6 +310,7 @@ class _Copy:
         self._tools = tools
         self._indexed: set[Digest] = set()
         self._written: set[Digest] = set()
+        self._is_copied = False
         self.tally = tally
 
     # --- the order of things ------------------------------------------------------------
@@ -319,8 +320,9 @@ class _Copy:
         self.tally.warnings.extend(graph.notes)
         tag = self._target.tag
         self._learn(graph)
-        self._copy_within(graph)
         satellites = tuple(graph.all_satellites())
+        if self._may_copy_within(graph, tag):
+            self._copy_within(graph)
         if not satellites or not self._target.registry.quirks.manifests_by_digest_first:
             self._bring(graph, tag, is_likely=self._target.holds)
             self._satellites(satellites)
@@ -341,19 +343,35 @@ class _Copy:
         if target.holds:
             ledger.note(target.shelf, graph.manifest.digest)
 
-    def _copy_within(self, graph: Graph) -> None:
-        """Let a registry that holds it already copy it by itself, where it can."""
-        source, target, ledger = self._source, self._target, self._tools.ledger
-        copies = target.registry.abilities.copies
+    def _may_copy_within(self, graph: Graph, tag: Tag | None) -> bool:
+        """Tell whether the registry holds it already and may copy it as it is, tags included.
+
+        The tag is seen before what is said about children and satellites, so there is to be none.
+        """
+        source, target = self._source, self._target
         is_here = source.registry.identity == target.registry.identity
-        if copies is None or not is_here or not target.is_whole or source.name == target.repository:
-            return
-        if ledger.has(target.shelf, graph.manifest.digest):
+        if not is_here or not target.is_whole or source.name == target.repository:
+            return False
+        if self._tools.ledger.has(target.shelf, graph.manifest.digest):
+            return False
+        is_flat = len(tuple(graph.all_satellites())) == len(graph.satellites)
+        if tag is None or not target.lacks(tag) or not is_flat:
+            return False
+        return source.tags_of(graph.source_digest) == frozenset({tag})
+
+    def _copy_within(self, graph: Graph) -> None:
+        """Let a registry copy by itself what it holds, if it can; what came is then looked for."""
+        copies, target = self._target.registry.abilities.copies, self._target
+        if copies is None:
             return
         with on_side(Side.DESTINATION):
-            if copies.copy_within(source.name, graph.source_digest, target.repository):
-                for node in graph.nodes():
-                    ledger.note(target.shelf, node.manifest.digest)
+            came = copies.copy_within(self._source.name, graph.source_digest, target.repository)
+        if came:
+            self._is_copied = True
+            for node in graph.nodes():
+                self._tools.ledger.note(target.shelf, node.manifest.digest)
+            for satellite in graph.satellites:
+                self.has(satellite.graph)
 
     def _bring(self, graph: Graph, tag: Tag | None = None, *, is_likely: bool = False) -> None:
         """Bring one graph over, once for all who want it under this tag at the same time.
@@ -416,6 +434,9 @@ class _Copy:
     def _name(self, graph: Graph, tag: Tag) -> None:
         """Give a tag to what is there, without sending the manifest again where that can be."""
         tagging, target = self._target.registry.abilities.tags, self._target
+        if self._is_copied and self._leads_to(tag, graph.manifest.digest):
+            self._note_written(graph.manifest, tag)
+            return
         if tagging is None or tag.subject_prefix is not None or not target.lacks(tag):
             self._put(graph, tag)
             return
@@ -426,6 +447,11 @@ class _Copy:
             self._note_written(graph.manifest, tag)
         else:
             self._put(graph, tag)
+
+    def _leads_to(self, tag: Tag, digest: Digest) -> bool:
+        with on_side(Side.DESTINATION):
+            found = self._target.registry.resolve(self._target.repository, tag)
+        return found is not None and found.digest == digest
 
     def _put(self, graph: Graph, tag: Tag | None = None) -> None:
         """Write a manifest; what the destination then says is lacking is sent once more."""

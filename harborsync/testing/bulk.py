@@ -93,13 +93,15 @@ class BulkRegistry(MemoryRegistry):
         return True
 
     def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
-        """Copy an artifact with its blobs, its children and what is said about them."""
+        """Copy an artifact with its blobs, its children, what is said about them, and all tags."""
         with self._noted("copy_within"):
             origin, target = self._peek(from_repository), self._writable(repository)
             for found in self._with_company(from_repository, digest):
                 target.manifests[found.digest] = found
                 wanted = {blob.digest for blob in found.blobs} & origin.blobs.keys()
                 target.blobs.update((each, origin.blobs[each]) for each in wanted)
+                for tag in [tag for tag, held in origin.tags.items() if held == found.digest]:
+                    self._move_tag(repository, target, tag, found.digest)
         return True
 
     def room(self, repository: str) -> Room | None:

@@ -1070,36 +1070,89 @@ def test_a_signature_of_what_is_told_to_have_none_is_pushed(
     assert asked == [*["put_blob"] * len(signature.blobs), "put_manifest", "add_tag"]
 
 
+def _within(bulk: BulkRegistry, sample: Sample, **fields: Any) -> tuple[list[str], Tally]:
+    """Copy from one repository of a registry to another; return what was asked of it."""
+    origin = SourceRepository(bulk, HERE, ManifestCache(), bulk.list_artifacts(HERE))
+    graph = read_graph(origin, sample.digest)
+    before = len(bulk.operations)
+    given = {"tag": V1, "tags": NOTHING, "is_whole": True, **fields}
+    target = Target(registry=bulk, repository=THERE, **given)
+    tally = copy_graph(origin, graph, target, Tools())
+    return [name for name in bulk.operations[before:] if name != "list_referrers"], tally
+
+
 def test_a_registry_copies_by_itself_what_it_has(bulk: BulkRegistry) -> None:
-    """With all that is said about it; not one blob is asked for."""
+    """With all that is said about it; not one blob is asked for; what came is looked at."""
     index = join([(random_image(1), {}), (random_image(2, platform=ARM64), {})])
     signature, sbom = random_signature(3, index.digest), random_referrer(4, index.descriptor)
     for sample in (index, signature, sbom):
         sample.push_to(bulk, HERE, "v1" if sample is index else None)
-    origin = SourceRepository(bulk, HERE, ManifestCache())
-    graph = read_graph(origin, index.digest)
-    before = len(bulk.operations)
-    target = Target(registry=bulk, repository=THERE, tag=V1, tags=NOTHING, is_whole=True)
-    tally = copy_graph(origin, graph, target, Tools())
-    asked = bulk.operations[before:]
-    assert asked.count("copy_within") == 1
-    assert tally.bytes_sent == 0
+    asked, tally = _within(bulk, index)
+    assert sorted(asked) == ["copy_within"] + ["resolve"] * 4
+    assert (tally.bytes_sent, tally.satellites) == (0, 2)
     held = next(bulk.list_artifacts(THERE))
     assert held.satellites == frozenset({signature.digest, sbom.digest})
     assert bulk.get_manifest(THERE, V1) == index.manifest
 
 
-@pytest.mark.parametrize("fields", [{"is_whole": False}, {"digests": "known"}])
-def test_a_registry_is_not_asked_to_copy_what_it_need_not(
+def test_a_copy_that_came_without_its_tag_gets_it(bulk: BulkRegistry) -> None:
+    """What a registry takes along is its own affair; what we promise is looked at."""
+
+    class Forgetful(BulkRegistry):
+        """One that leaves the tags behind."""
+
+        def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
+            done = super().copy_within(from_repository, digest, repository)
+            self.delete_tag(repository, V1)
+            return done
+
+    registry = Forgetful("mirror")
+    image = random_image(1)
+    image.push_to(registry, HERE, "v1")
+    asked, _ = _within(registry, image)
+    assert asked == ["copy_within", "delete_tag", "resolve", "add_tag"]
+
+
+def test_a_registry_that_does_not_copy_is_copied_to(bulk: BulkRegistry) -> None:
+    """Because it cannot, or will not."""
+
+    class Unwilling(BulkRegistry):
+        """One that refuses."""
+
+        def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
+            return False
+
+    image = random_image(1)
+    for registry in (Unwilling("mirror"), BulkRegistry("mirror", without=["copies"])):
+        image.push_to(registry, HERE, "v1")
+        _, tally = _within(registry, image)
+        assert tally.bytes_mounted == sum(len(blob.content) for blob in image.blobs)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"is_whole": False},
+        {"digests": frozenset({random_image(1).digest}), "tags": frozenset({Tag("v0")})},
+        {"tag": Tag("v2")},
+        {"tag": None},
+        {"tags": frozenset({V1})},
+        {"tags": None},
+    ],
+)
+def test_a_registry_is_not_asked_to_copy_what_it_need_or_must_not(
     bulk: BulkRegistry, fields: dict[str, Any]
 ) -> None:
-    """Parts of an artifact are picked by us; what is there is there."""
+    """Parts are picked by us, what is there is there, and all tags would come along."""
     image = random_image(1)
     image.push_to(bulk, HERE, "v1")
-    origin = SourceRepository(bulk, HERE, ManifestCache())
-    if "digests" in fields:
-        image.push_to(bulk, THERE, "v0")
-        fields = {"digests": frozenset({image.digest}), "is_whole": True}
-    target = Target(registry=bulk, repository=THERE, tag=V1, tags=frozenset({Tag("v0")}), **fields)
-    copy_graph(origin, read_graph(origin, image.digest), target, Tools())
-    assert "copy_within" not in bulk.operations
+    assert "copy_within" not in _within(bulk, image, **fields)[0]
+
+
+def test_what_is_said_about_platforms_comes_before_the_tag(bulk: BulkRegistry) -> None:
+    """So a registry does not copy by itself what has signatures below its root."""
+    child = random_image(1)
+    index = join([(child, {}), (random_image(2, platform=ARM64), {})])
+    for sample in (index, random_signature(3, child.digest)):
+        sample.push_to(bulk, HERE, "v1" if sample is index else None)
+    assert "copy_within" not in _within(bulk, index)[0]

@@ -221,6 +221,7 @@ class SourceRepository:
         self._lock = threading.Lock()
         self._told: dict[Digest, frozenset[Digest]] = {}
         self._heads: dict[Tag | Digest, Descriptor | None] = {}
+        self._tags: dict[Digest, set[Tag]] | None = None
         self._asking: dict[Tag | Digest, threading.Lock] = {}
         if listed is not None:
             listed = tuple(listed)

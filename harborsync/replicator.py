@@ -231,6 +231,7 @@ class Replicator:
             cancel=self._cancel,
             emit=self._emit,
             journal=self._journal,
+            state=self._state,
         )
 
     def _planning(self, warehouse: Warehouse) -> Planning:

@@ -337,7 +337,7 @@ def charge(state: HarborState, project: HarborProject, sizes: Mapping[str, int])
 
 def release(state: HarborState, project: HarborProject, sizes: Iterable[str]) -> None:
     """Count bytes that an artifact needed and perhaps nothing needs any more."""
-    project.uses.subtract(sizes)
+    project.uses.subtract(list(sizes))
     gone = [digest for digest in sizes if project.uses[digest] <= 0]
     _use(state, project, -sum(project.sizes.pop(digest, 0) for digest in gone))
 

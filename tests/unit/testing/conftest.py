@@ -116,7 +116,7 @@ class HarborClient(Client):
             {} if body is None or isinstance(body, bytes) else {"Content_Type": "application/json"}
         )
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        whole = path.startswith(("/v2", "/service", "/api", "/no"))
+        whole = path.startswith(("/v2", "/service", "/api", "/no", "http:"))
         fields = {**kind, **self.login, **headers}
         return super().__call__(method, path if whole else f"/api/v2.0{path}", data, **fields)
 

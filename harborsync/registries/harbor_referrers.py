@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harborsync.errors import CredentialsError, InvalidReference, RegistryError
+from harborsync.errors import CredentialsError, RegistryError
 from harborsync.harbor.query import project_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ListedReferrers:
         """Ask for all children of an index at once, and return what is said of this one."""
         notes = self._lists.notes
         siblings = notes.siblings(repository, child)
-        if not siblings or not self._may_ask(repository):
+        if not siblings or not self._lists.is_told(project_of(repository)):
             return None
         try:
             for _ in self._lists.of_digests(repository, siblings):
@@ -49,9 +49,3 @@ class ListedReferrers:
         except (CredentialsError, RegistryError):
             return None
         return notes.has_satellites(repository, child)
-
-    def _may_ask(self, repository: str) -> bool:
-        try:
-            return self._lists.is_told(project_of(repository))
-        except InvalidReference:
-            return False

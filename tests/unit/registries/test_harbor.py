@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harborsync.artifact import NOT_FETCHED
 from harborsync.credentials.base import Credential
 from harborsync.endpoint import Endpoint
-from harborsync.errors import ContentMissing, InvalidValue
+from harborsync.errors import ContentMissing, Denied, InvalidValue
 from harborsync.gate import find_provider, open_registry
 from harborsync.provider import OpenContext
+from harborsync.reference import Tag
 from harborsync.registries.harbor import PROVIDER, is_robot
 from harborsync.secrets import Secret
+from harborsync.testing import LoopbackRegistry
 from harborsync.testing.content import random_image
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harborsync.testing import LoopbackHarbor
+    from harborsync.testing.content import Sample
+
+ADMIN = Credential(username="admin", secret=Secret("Harbor12345"))
 
 
 @pytest.mark.parametrize(
@@ -79,14 +87,40 @@ def test_a_user_surveys_and_then_needs_one_token(harbor: LoopbackHarbor, open_ha
     assert open_harbor.lines.count("GET /service/token") == 1
 
 
-def test_a_cold_cache_is_read_by_what_its_bytes_are(
-    harbor: LoopbackHarbor, open_harbor: Any
-) -> None:
-    """A project that caches answers with empty digests at first (HARBOR §13)."""
+@pytest.fixture
+def cache(harbor: LoopbackHarbor, open_harbor: Any) -> Iterator[Sample]:
+    """A project that caches another registry, in which there is one image."""
     image = random_image(1)
-    harbor.push("app/web", image, "v1")
-    found = open_harbor().get_manifest("app/web", image.manifest.digest)
-    assert found.raw == image.manifest.raw
+    with LoopbackRegistry() as upstream:
+        target = open_registry(upstream.endpoint, OpenContext())
+        image.push_to(target, "team/web", "v1")
+        target.close()
+        api = open_harbor(login=ADMIN).abilities.catalog._api
+        far = {"name": "far", "type": "docker-registry", "url": f"http://{upstream.host}"}
+        made = api.post("/registries", far, what="make an endpoint")
+        project = {"project_name": "cached", "registry_id": made.id}
+        api.post("/projects", project, what="make a project")
+        yield image
+
+
+def test_a_cold_cache_is_read_by_what_its_bytes_are(cache: Sample, open_harbor: Any) -> None:
+    """Its lists are empty and its digest headers, too, until much later (HARBOR §13)."""
+    registry = open_harbor(login=ADMIN)
+    (found,) = registry.list_artifacts("cached/team/web")
+    assert (str(found.tag), found.digest) == ("v1", NOT_FETCHED)
+    assert registry.get_manifest("cached/team/web", found.tag).raw == cache.manifest.raw
+    resolved = registry.resolve("cached/team/web", found.tag)
+    assert resolved.digest == cache.manifest.digest
+    for blob in cache.blobs:
+        with registry.open_blob("cached/team/web", blob.descriptor) as blocks:
+            assert b"".join(blocks) == blob.content
+
+
+def test_a_cache_takes_no_pushes(cache: Sample, open_harbor: Any) -> None:
+    """What it says is told with what to do instead."""
+    with pytest.raises(Denied) as caught:
+        open_harbor(login=ADMIN).put_manifest("cached/team/web", cache.manifest, tag=Tag("v2"))
+    assert "takes no pushes: write to an ordinary one" in (caught.value.hint or "")
 
 
 def test_content_that_is_lacking_is_named(harbor: LoopbackHarbor, open_harbor: Any) -> None:

@@ -296,7 +296,10 @@ class Preheat:
         return self._instances.delete(name)
 
     def ping(self, instance: PreheatInstance) -> bool:
-        """Tell whether Harbor reaches a network; any reason not to is the same blank 500."""
+        """Tell whether Harbor reaches a network; any reason not to is the same blank 500.
+
+        One that has an id is probed as Harbor knows it, with the login that it keeps.
+        """
         path, body = "/p2p/preheat/instances/ping", {"id": instance.id, **write(instance)}
         what = f"ping the preheat instance {instance.name}"
         answer = self._api.ask("POST", path, body=body, what=what)
@@ -418,8 +421,7 @@ class Preheat:
             instance = self.instance(policy.provider_name)
         except RegistryError:
             return
-        # Harbor hides the login, so only what needs none can be probed by us.
-        if instance.auth_mode == "NONE" and not self.ping(instance):
+        if not self.ping(instance):
             msg = f"the {instance.vendor} at {instance.endpoint} does not answer Harbor"
             raise RegistryError(msg, hint=f"see to the preheat instance {instance.name!r}")
 

@@ -64,6 +64,7 @@ class Artifact:
             artifact type.
         satellites: Digests of the first-level referrers and signatures, where a listing tells.
         immutable: Whether the registry refuses to move the tag.
+        unreadable: Why it cannot be read at present, such as from an archive; empty if it can.
     """
 
     repository: str = attrs.field(converter=check_repository)
@@ -79,6 +80,7 @@ class Artifact:
     kind: str | Unknown = NOT_FETCHED
     satellites: frozenset[Digest] | Unknown = NOT_FETCHED
     immutable: bool | Unknown = NOT_FETCHED
+    unreadable: str = ""
 
     @cached_property
     def ref(self) -> ArtifactRef:

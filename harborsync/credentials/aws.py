@@ -275,6 +275,11 @@ class AwsApi:
         # The client is made within a call: what it finds wrong is an answer, too.
         return self._caller().call(what, lambda: getattr(self._made(), operation)(**wish))
 
+    def knows(self, shape: str, member: str) -> bool:
+        """Tell whether the installed SDK is new enough to know a part of a request."""
+        members: Any = self._made().meta.service_model.shape_for(shape).members
+        return member in members
+
     def _caller(self) -> CloudApi:
         clock = self._context.clock
         name = self._place.url or f"{self._service}.{self._place.region}"

@@ -12,7 +12,7 @@ abilities of its own put in through ``abilities``; nobody derives a class from i
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -159,7 +159,7 @@ class DistributionRegistry:
             page_size=self.quirks.page_size,
         )
         # A listing tells names only; what no ability can add later is not to be had.
-        lacking = {} if self._abilities.describe else _NOT_TO_BE_HAD
+        lacking: dict[str, Any] = {} if self._abilities.describe else _NOT_TO_BE_HAD
         try:
             for tag in filter(None, map(_tag, listed)):
                 yield Artifact(repository=repository, tag=tag, **lacking)
@@ -330,7 +330,7 @@ class DistributionRegistry:
         return digest if digest and digest.verifiable else None
 
 
-_NOT_TO_BE_HAD: Final = {
+_NOT_TO_BE_HAD: Final[dict[str, Any]] = {
     "pushed_at": UNAVAILABLE,
     "labels": UNAVAILABLE,
     "immutable": UNAVAILABLE,

@@ -147,6 +147,11 @@ class EcrPlace:
         )
 
 
+_ACTIVE: Final = "ACTIVE"
+_ASLEEP: Final = (
+    "it is {} and cannot be pulled until it is restored: aws ecr update-image-storage-class "
+    "--target-storage-class STANDARD"
+)
 _HOW: Final = (
     "write ecr://ACCOUNT/REGION or ACCOUNT.dkr.ecr.REGION.amazonaws.com; for another host add "
     "account_id= and region="
@@ -223,16 +228,20 @@ class EcrRegistry:
 
     def _described(self, repository: str) -> Iterator[Artifact]:
         what = f"list the images of {repository} at {self._place.host}"
-        wanted = {"tagStatus": "TAGGED"}
+        wish = {"repositoryName": repository, "filter": self._wanted_images}
         try:
-            for page in self._pages(
-                what, "describe_images", "imageDetails", repositoryName=repository, filter=wanted
-            ):
+            for page in self._pages(what, "describe_images", "imageDetails", **wish):
                 self._maker.note(repository)
                 for image in page:
                     yield from artifacts_of(repository, image)
         except NotFound:
             return
+
+    @property
+    def _wanted_images(self) -> dict[str, str]:
+        """Images with tags; those in the archive, too, which are left out unless asked for."""
+        knows_archive = self._api.knows("DescribeImagesFilter", "imageStatus")
+        return {"tagStatus": "TAGGED", **({"imageStatus": "ANY"} if knows_archive else {})}
 
     def _pages(
         self, what: str, operation: str, key: str, **arguments: Any
@@ -277,6 +286,7 @@ class EcrRegistry:
 
 def artifacts_of(repository: str, image: dict[str, Any]) -> Iterator[Artifact]:
     """Yield an artifact for each tag of an entry of DescribeImages."""
+    status = image.get("imageStatus", _ACTIVE)
     for tag in filter(None, map(tag_of, image.get("imageTags", []))):
         yield Artifact(
             repository=repository,
@@ -286,6 +296,7 @@ def artifacts_of(repository: str, image: dict[str, Any]) -> Iterator[Artifact]:
             pushed_at=image.get("imagePushedAt"),
             labels=UNAVAILABLE,
             immutable=UNAVAILABLE,
+            unreadable="" if status == _ACTIVE else _ASLEEP.format(status.lower()),
         )
 
 

@@ -77,7 +77,7 @@ class Proof:
 
     def _agrees(self, artifact: Artifact) -> bool | None:
         """Tell whether a HEAD tells the digest that was listed; None if it tells nothing."""
-        if artifact.tag is None or not isinstance(artifact.digest, Digest):
+        if artifact.tag is None or not isinstance(artifact.digest, Digest) or artifact.unreadable:
             return None
         found = self._resolve(artifact.repository, artifact.tag)
         return None if found is None else found.digest == artifact.digest

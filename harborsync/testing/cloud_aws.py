@@ -13,13 +13,9 @@ made. What is not emulated answers ``UnknownOperationException``.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-import secrets
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
 
 import attrs
 
@@ -27,18 +23,16 @@ from harborsync.clock import SystemClock
 from harborsync.credentials.aws import EXTRA, AwsIdentity
 from harborsync.credentials.hushed import load_sdk
 from harborsync.endpoint import Endpoint
+from harborsync.testing.cloud_aws_json import JsonApi, is_form, login_for, paged
 from harborsync.testing.cloud_plane import (
-    ApiCall,
     ApiRefusal,
     CloudRepositories,
     CloudServers,
     PasswordDesk,
-    page_of,
     tags_by_digest,
 )
 from harborsync.testing.cloud_sts import Keyring, Sts
 from harborsync.testing.profiles import LoopbackQuirks
-from harborsync.testing.scripted import Said
 from harborsync.testing.server import LoopbackRegistry
 from harborsync.testing.server_wire import Refusal
 
@@ -48,7 +42,9 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
     from harborsync.clock import Clock
-    from harborsync.testing.scripted import Heard
+    from harborsync.reference import Digest
+    from harborsync.testing.scripted import Heard, Said
+    from harborsync.testing.server_wire import Request
     from harborsync.testing.storage import StoredManifest
     from harborsync.testing.tls import TestAuthority
 
@@ -58,11 +54,11 @@ REGION: Final = "eu-west-1"
 KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY: Final = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105 - an example
 _TOKEN_LIFE: Final = 12 * 3600.0
-_LARGEST_PAGE: Final = 1000
 _NAME: Final = re.compile(
     r"(?=.{2,256}$)(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*",
     re.ASCII,
 )
+_MANIFEST: Final = re.compile(r"/v2/.+/manifests/([^/]+)")
 _ECR_TARGET: Final = "AmazonEC2ContainerRegistry_V20150921."
 
 # What ECR was seen or is documented to do: blobs come from S3 by signed addresses, sessions are
@@ -109,7 +105,6 @@ class LoopbackEcr(CloudServers):
         self.region = region
         self._token_life = token_life
         self._most_repositories = most_repositories
-        self._archived: set[tuple[str, str]] = set()
         self.keyring = Keyring(
             account,
             keys or {KEY_ID: SECRET_KEY},
@@ -118,7 +113,7 @@ class LoopbackEcr(CloudServers):
             denied=denied,
         )
         self.desk = PasswordDesk("AWS", clock, _expired_login)
-        self.repositories = CloudRepositories(
+        self.repositories = _Repositories(
             clock,
             unknown=self._unknown_repository,
             immutable=self._immutable_tag,
@@ -133,7 +128,7 @@ class LoopbackEcr(CloudServers):
         self.repositories.storage = registry.storage
         super().__init__(self._answer, registry, clock=clock, tls=tls)
         self.sts = Sts(account, self.keyring, self.log, clock)
-        self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "BatchDeleteImage": self._delete_images,
             "CreateRepository": self._create,
             "DescribeImages": self._describe_images,
@@ -141,6 +136,7 @@ class LoopbackEcr(CloudServers):
             "GetAuthorizationToken": self._authorize,
             "ListImages": self._list_images,
         }
+        self._json = JsonApi("ecr", _ECR_TARGET, operations, self.keyring, self.log)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -171,9 +167,9 @@ class LoopbackEcr(CloudServers):
         """Make a repository; False if it is there."""
         return self.repositories.create(name, immutable=immutable)
 
-    def archive(self, repository: str, digest: str) -> None:
+    def archive(self, repository: str, digest: Digest | str) -> None:
         """Put an image into the archive, from where it cannot be pulled."""
-        self._archived.add((repository, digest))
+        self.repositories.archived.add((repository, str(digest)))
 
     def expire_logins(self) -> None:
         """End every login for docker there is."""
@@ -186,47 +182,21 @@ class LoopbackEcr(CloudServers):
     # --- the control plane -----------------------------------------------------------------
 
     def _answer(self, heard: Heard) -> Said:
-        form = dict(parse_qsl(heard.body.decode(errors="replace")))
-        if "x-amz-target" not in heard.headers and "Action" in form:
-            return self.sts.answer(heard, form)
-        operation = heard.headers.get("x-amz-target", "").removeprefix(_ECR_TARGET)
-        try:
-            who, answer = self._result(heard, operation)
-        except ApiRefusal as refusal:
-            self.log.note(ApiCall(operation=operation, code=refusal.code))
-            body = {"__type": refusal.code, "message": refusal.message}
-            return _json(refusal.status, body)
-        self.log.note(ApiCall(operation=operation, who=who))
-        return _json(200, answer)
-
-    def _result(self, heard: Heard, operation: str) -> tuple[str, dict[str, Any]]:
-        who = self.keyring.admitted(heard, "ecr", operation)
-        self.log.check(operation)
-        handler = self._operations.get(operation)
-        if handler is None:
-            raise ApiRefusal(400, "UnknownOperationException", "")
-        return who, handler(json.loads(heard.body or b"{}"))
+        return self.sts.answer(heard) if is_form(heard) else self._json.answer(heard)
 
     # --- ECR: logins and repositories --------------------------------------------------------
 
     def _authorize(self, wish: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         password = self.desk.sell(self._token_life)
-        return {
-            "authorizationData": [
-                {
-                    "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
-                    "expiresAt": self.clock.now().timestamp() + self._token_life,
-                    "proxyEndpoint": f"http://{self.host}",
-                }
-            ]
-        }
+        ends = self.clock.now().timestamp() + self._token_life
+        login = login_for(password, ends)
+        return {"authorizationData": [{**login, "proxyEndpoint": f"http://{self.host}"}]}
 
     def _describe_repositories(self, wish: dict[str, Any]) -> dict[str, Any]:
         self._check_registry(wish)
         asked = wish.get("repositoryNames")
         names = self.repositories.names() if asked is None else asked
-        page, following = self._page(wish, [self._described(name) for name in names])
-        return _paged("repositories", page, following)
+        return paged("repositories", [self._described(name) for name in names], wish)
 
     def _described(self, name: str) -> dict[str, Any]:
         found = self.repositories.get(name)
@@ -269,18 +239,16 @@ class LoopbackEcr(CloudServers):
     def _describe_images(self, wish: dict[str, Any]) -> dict[str, Any]:
         repository = self._repository_of(wish)
         tags = tags_by_digest(self.storage, repository)
-        wanted = wish.get("filter", {}).get("tagStatus", "ANY")
         rows = [
             self._image(repository, manifest, tags.get(str(manifest.digest), []))
             for manifest in self.storage.manifests(repository)
-            if _has_status(wanted, is_tagged=str(manifest.digest) in tags)
         ]
-        page, following = self._page(wish, rows)
-        return _paged("imageDetails", page, following)
+        wanted = wish.get("filter", {})
+        return paged("imageDetails", [row for row in rows if _is_wanted(row, wanted)], wish)
 
     def _image(self, repository: str, manifest: StoredManifest, tags: list[str]) -> dict[str, Any]:
         digest = str(manifest.digest)
-        is_archived = (repository, digest) in self._archived
+        is_archived = (repository, digest) in self.repositories.archived
         image = {
             "registryId": self.account,
             "repositoryName": repository,
@@ -298,8 +266,7 @@ class LoopbackEcr(CloudServers):
             {"imageTag": tag, "imageDigest": digest}
             for tag, digest in sorted(self.storage.tags(repository).items())
         ]
-        page, following = self._page(wish, rows)
-        return _paged("imageIds", page, following)
+        return paged("imageIds", rows, wish)
 
     def _delete_images(self, wish: dict[str, Any]) -> dict[str, Any]:
         repository = self._repository_of(wish)
@@ -338,20 +305,6 @@ class LoopbackEcr(CloudServers):
             raise self._no_repository(name)
         return name
 
-    def _page(
-        self, wish: dict[str, Any], rows: list[dict[str, Any]]
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        size = wish.get("maxResults", 100)
-        if not 1 <= size <= _LARGEST_PAGE:
-            message = "Invalid parameter at 'maxResults': must be between 1 and 1000"
-            raise ApiRefusal(400, "InvalidParameterException", message)
-        try:
-            page, following = page_of(rows, size, wish.get("nextToken"))
-        except ValueError:
-            message = "Invalid parameter at 'nextToken'"
-            raise ApiRefusal(400, "InvalidParameterException", message) from None
-        return list(page), following
-
     def _no_repository(self, name: str) -> ApiRefusal:
         return ApiRefusal(400, "RepositoryNotFoundException", self._does_not_exist(name))
 
@@ -374,6 +327,29 @@ class LoopbackEcr(CloudServers):
         return Refusal(400, "TAG_INVALID", message)
 
 
+class _Repositories(CloudRepositories):
+    """Keeps images in the archive from being pulled."""
+
+    def __init__(self, clock: Clock, **more: Any) -> None:
+        super().__init__(clock, **more)
+        self.archived: set[tuple[str, str]] = set()
+
+    def check_repository(self, request: Request, repository: str) -> None:
+        """Let a request to a repository pass, unless it wants what is in the archive.
+
+        Raises:
+            Refusal: The repository is not there, or the image must be restored first.
+        """
+        super().check_repository(request, repository)
+        found = _MANIFEST.fullmatch(request.path)
+        if found is None or request.method not in {"GET", "HEAD"} or self.storage is None:
+            return
+        manifest = self.storage.manifest(repository, found[1])
+        if manifest is not None and (repository, str(manifest.digest)) in self.archived:
+            # The words are not Amazon's own, which were not to be found.
+            raise Refusal(403, "DENIED", "The image is archived and must be restored first")
+
+
 @cache
 def _session(key: str, secret: str) -> Session:
     """Return a session of the SDK; making one takes a tenth of a second."""
@@ -387,17 +363,9 @@ def _expired_login() -> Refusal:
     return Refusal(403, "DENIED", message)
 
 
-def _has_status(wanted: str, *, is_tagged: bool) -> bool:
-    return wanted == "ANY" or (wanted == "TAGGED") == is_tagged
-
-
-def _paged(key: str, page: list[dict[str, Any]], following: str | None) -> dict[str, Any]:
-    return {key: page} if following is None else {key: page, "nextToken": following}
-
-
-def _json(status: int, value: dict[str, Any]) -> Said:
-    headers = (
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("x-amzn-RequestId", secrets.token_hex(16)),
-    )
-    return Said(status=status, headers=headers, body=json.dumps(value).encode())
+def _is_wanted(image: dict[str, Any], wanted: Mapping[str, str]) -> bool:
+    """Tell whether DescribeImages' filter lets an image through; by default only active ones."""
+    tagged = wanted.get("tagStatus", "ANY")
+    status = wanted.get("imageStatus", "ACTIVE")
+    has_tags = tagged == "ANY" or (tagged == "TAGGED") == ("imageTags" in image)
+    return has_tags and status in {"ANY", image["imageStatus"]}

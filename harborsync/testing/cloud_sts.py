@@ -6,6 +6,7 @@ import secrets
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 import attrs
@@ -137,8 +138,9 @@ class Sts:
         """Let a role be assumed."""
         self._roles[role.arn] = role
 
-    def answer(self, heard: Heard, form: dict[str, str]) -> Said:
+    def answer(self, heard: Heard) -> Said:
         """Answer a request whose body is a form."""
+        form = dict(parse_qsl(heard.body.decode(errors="replace")))
         operation = form["Action"]
         try:
             who, result = self._result(heard, operation, form)

@@ -97,6 +97,9 @@ class _Finishing:
     def __init__(self, warehouse: Warehouse, rules: Iterable[ReplicationRule]) -> None:
         self._warehouse = warehouse
         self._rules = {rule.name: rule for rule in rules}
+        self._ways = {
+            (kind, name): self._way(kind, name) for kind in Metadata for name in self._rules
+        }
         self.notes = [*self._cannot_travel()]
 
     # --- labels --------------------------------------------------------------------------
@@ -213,10 +216,16 @@ class _Finishing:
     def _travelling(self, steps: Iterable[Step], kind: Metadata) -> Iterator[Step]:
         """Yield the steps after which metadata of a kind counts."""
         for step in steps:
-            rule = self._rules[step.rule]
-            ends = (rule.source, step.to)
-            if rule.carries(kind) and _brings_its_artifact(step) and not self._lacking(kind, ends):
+            way = self._ways[kind, step.rule]
+            if way and step.to in way and _brings_its_artifact(step):
                 yield step
+
+    def _way(self, kind: Metadata, name: str) -> frozenset[Endpoint]:
+        """Return the destinations to which a rule carries metadata of a kind."""
+        rule = self._rules[name]
+        if not rule.carries(kind) or self._lacking(kind, [rule.source]):
+            return frozenset()
+        return frozenset(to for to in rule.destinations if not self._lacking(kind, [to]))
 
     def _lacking(self, kind: Metadata, ends: Iterable[Endpoint]) -> list[Endpoint]:
         """Return which of the endpoints keep no metadata of a kind."""

@@ -13,6 +13,7 @@ from harborsync.cancel import Cancel
 from harborsync.errors import Cancelled, ConfigurationError, Denied
 from harborsync.events import StepFinished
 from harborsync.metadata import describe, with_metadata
+from harborsync.options import Options
 from harborsync.plan import Action, LabelChange, Plan
 from harborsync.reference import ArtifactRef, Tag
 from harborsync.registries.memory import MemoryRegistry, shared
@@ -59,12 +60,13 @@ class _Ends:
     def __attrs_post_init__(self) -> None:
         IMAGE.push_to(self.source, APP, "v1")
 
-    def replicator(self, *rules: ReplicationRule) -> Replicator:
+    def replicator(self, *rules: ReplicationRule, options: Options | None = None) -> Replicator:
         return Replicator(
             rules or (_rule(),),
             opener=lambda endpoint: self.source if "source" in str(endpoint) else self.mirror,
             clock=FakeClock(),
             listeners=self.listeners,
+            options=options,
         )
 
     def plan(self, *rules: ReplicationRule) -> Plan:
@@ -187,6 +189,19 @@ def test_sources_that_go_into_one_repository_bring_their_labels_together() -> No
     assert _text(ends.mirror, "all") == "about team/app"
     plan = ends.plan(rule)
     assert (plan.to_label, plan.descriptions) == ((), ())
+
+
+def test_what_another_has_written_meanwhile_is_not_labelled() -> None:
+    """The step finds it, and leaves it and its labels alone."""
+    ends = _Ends()
+    _label(ends.source, READY)
+    other = random_image(2, layers=1)
+    with ends.replicator(options=Options(strict=True)) as replicator:
+        plan = replicator.plan()
+        other.push_to(ends.mirror, APP, "v1")
+        (result,) = replicator.run(plan)
+    assert (result.outcome, result.labels) == (Outcome.CONFLICT, None)
+    assert "change_labels" not in ends.mirror.operations
 
 
 def test_what_is_not_brought_is_not_labelled() -> None:

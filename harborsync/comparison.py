@@ -24,28 +24,51 @@ _WRITING: Final = frozenset({Action.COPY, Action.SATELLITES})
 _IMMUTABLE: Final = frozenset({"immutable"})
 
 
-def compare(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Iterator[Step]:
+def compare(
+    planning: Planning, rule: ReplicationRule, artifact: Artifact, *, reads: bool = False
+) -> Iterator[Step]:
     """Yield a step for each destination that could be listed; none if the tag is gone by now.
+
+    Args:
+        planning: What to work with.
+        rule: Who wants the artifact.
+        artifact: What is compared.
+        reads: Whether what will be copied is read from the source anyway.
 
     Raises:
         InvalidReference: A destination does not take the name.
     """
-    digest = _source_digest(planning, rule, artifact)
+    digest = _source_digest(planning, rule, artifact, reads=reads)
     if digest is None:
         return
-    source = attrs.evolve(artifact.ref, digest=digest)
+    source = ArtifactRef(artifact.repository, artifact.tag, digest)
     wanted = _wanted(planning, rule, source, digest)
     for to in rule.destinations:
         one = _Comparison(planning, rule, to, artifact, source, wanted)
         yield from planning.guarded(rule, f"{source} to {to}", one.steps)
 
 
-def _source_digest(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> Digest | None:
+def _source_digest(
+    planning: Planning, rule: ReplicationRule, artifact: Artifact, *, reads: bool
+) -> Digest | None:
     if not isinstance(artifact.digest, Unknown):
         return artifact.digest
+    if reads and artifact.tag is not None and _is_lacking(planning, rule, artifact):
+        source = planning.warehouse.source(rule.source, artifact.repository)
+        return source.digest_of(artifact.tag)
     registry = planning.warehouse.registry(rule.source)
     found = registry.resolve(artifact.repository, artifact.reference)
     return None if found is None else found.digest
+
+
+def _is_lacking(planning: Planning, rule: ReplicationRule, artifact: Artifact) -> bool:
+    """Tell whether a destination has no such tag, so that the artifact is sure to be copied."""
+    for to in rule.destinations:
+        name = planning.named(rule, to, artifact)
+        tags = planning.warehouse.known_tags(to, name.repository)
+        if tags is not None and name.tag not in tags:
+            return True
+    return False
 
 
 def _wanted(
@@ -103,7 +126,7 @@ class _Comparison:
             rule=self._rule.name,
             to=self._to,
             source=self._source,
-            destination=attrs.evolve(name, digest=self._wanted),
+            destination=ArtifactRef(name.repository, name.tag, self._wanted),
             action=action,
             reason=reason,
             found=found,

@@ -220,6 +220,7 @@ class SourceRepository:
         self._digest_tags: dict[str, tuple[Tag, ...]] | None = None
         self._lock = threading.Lock()
         self._told: dict[Digest, frozenset[Digest]] = {}
+        self._has_shared = False
         self._heads: dict[Tag | Digest, Descriptor | None] = {}
         self._tags: dict[Digest, set[Tag]] | None = None
         self._asking: dict[Tag | Digest, threading.Lock] = {}
@@ -252,6 +253,23 @@ class SourceRepository:
             held = self.registry.get_manifest(self.name, reference)
             self._cache.put(held)
         return held
+
+    def digest_of(self, tag: Tag) -> Digest | None:
+        """Return what a tag that is to be copied points to, or None; its manifest is read along.
+
+        That saves a request a tag. Where a tag turns out to share its manifest with another,
+        further ones are only asked for, since reading a manifest again saves nothing.
+        """
+        if self._has_shared:
+            found = self.registry.resolve(self.name, tag)
+            return None if found is None else found.digest
+        try:
+            manifest = self.registry.get_manifest(self.name, tag)
+        except NotFound:
+            return None
+        self._has_shared = self._cache.get(manifest.digest) is not None
+        self._cache.put(manifest)
+        return manifest.digest
 
     def head(self, reference: Tag | Digest) -> Descriptor | None:
         """Return what a digest tag or a satellite's digest points to; each is asked for once."""

@@ -1,9 +1,10 @@
 """The packing list: what would be copied where, and why, before anything is written.
 
 Planning only reads. What a listing tells is not asked again; where no listing tells a digest,
-one HEAD a tag and side does. For steps that will copy, everything that travels is read from
-the source by digest, once, and kept for the run, unless the listing told its size;
-``sizes=False`` leaves that to the run.
+one request a tag and side does: a HEAD, or, of a tag that a destination lacks, the GET that its
+copy needs anyway. For steps that will copy, everything that travels is read from the source
+once and kept for the run, unless the listing told its size; ``sizes=False`` leaves that to the
+run.
 """
 
 from __future__ import annotations

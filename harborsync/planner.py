@@ -52,7 +52,7 @@ def make_plan(
     for rule in rules:
         chosen = select(planning, rule, scope)
         _list_destinations(planning, rule, chosen)
-        steps += planning.collect(rule, chosen, partial(compare, planning))
+        steps += planning.collect(rule, chosen, partial(compare, planning, reads=sizes))
     steps = _once_each(steps)
     if sizes:
         steps = _sized(planning, rules, steps)

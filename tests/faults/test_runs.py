@@ -77,7 +77,7 @@ SPOILT_LISTS = {
     "a page for tags": ("GET", APP + "tags/list", faults.html_page(200)),
     "a page for a manifest": ("*", APP + "manifests/", faults.html_page(200)),
     "a damaged manifest": ("GET", APP + "manifests/", faults.corrupt(10)),
-    "another digest": ("HEAD", APP + "manifests/", faults.lying_digest()),
+    "another digest": ("*", APP + "manifests/", faults.lying_digest()),
     "an error for ever": ("*", APP, faults.status(500)),
 }
 

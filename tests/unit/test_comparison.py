@@ -124,6 +124,26 @@ def test_what_is_not_there_is_copied(ends: _Ends) -> None:
     assert (step.found, step.bytes_at_most) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("reads", "there", "asked"),
+    [(True, "", "get_manifest"), (True, "v1", "resolve"), (False, "", "resolve")],
+)
+def test_what_will_be_copied_is_read_instead_of_asked_for(
+    reads: bool, there: str, asked: str
+) -> None:
+    """A tag that a destination lacks is read along where the plan reads; any other is asked for."""
+    ends = _Ends(source=_Bare("source"))
+    IMAGE.push_to(ends.source, HERE, "v1")
+    if there:
+        IMAGE.push_to(ends.mirror, THERE, there)
+    rule = ReplicationRule(name="r", source=SOURCE, destinations=MIRROR, where="everything")
+    before = len(ends.source.operations)
+    artifact = Artifact(repository=HERE, tag=V1)
+    (step,) = compare(ends.planning(), rule, artifact, reads=reads)
+    assert step.wanted == IMAGE.digest
+    assert ends.source.operations[before : before + 1] == (asked,)
+
+
 def test_what_is_there_already_is_skipped(ends: _Ends) -> None:
     """Listings tell; nobody is asked for the digest."""
     IMAGE.push_to(ends.mirror, THERE, "v1")

@@ -488,6 +488,26 @@ def test_a_manifest_by_tag_is_not_kept_under_the_tag() -> None:
         assert source.manifest(Tag("v1")) == image.manifest
 
 
+def test_tags_that_will_be_copied_are_read_until_two_share_a_manifest() -> None:
+    """A manifest read along saves asking for its digest; read twice it would save nothing."""
+    registry = MemoryRegistry("source")
+    source = _source(registry=registry)
+    for seed, tag in ((1, "a"), (2, "b"), (1, "c"), (2, "d")):
+        random_image(seed).push_to(registry, REPOSITORY, tag)
+    asked = len(registry.operations)
+    found = [source.digest_of(Tag(tag)) for tag in "abcdx"]
+    images = [random_image(seed).digest for seed in (1, 2, 1, 2)]
+    assert found == [*images, None]
+    assert registry.operations[asked:] == (*["get_manifest"] * 3, *["resolve"] * 2)
+    assert source.manifest(images[0]) == random_image(1).manifest
+    assert len(registry.operations) == asked + 5
+
+
+def test_a_tag_that_is_gone_when_it_is_read_has_no_digest() -> None:
+    """It may vanish between the listing and the reading."""
+    assert _source().digest_of(Tag("gone")) is None
+
+
 def test_the_cache_holds_so_many_bytes() -> None:
     """What was used longest ago makes room, and the newest is always held."""
     manifests = [random_image(seed).manifest for seed in range(3)]

@@ -179,7 +179,6 @@ class _Site:
             after,
             id=known.id,
             credential=after.credential or known.credential,
-            ca_certificate=known.ca_certificate,
         )
         change = Change(action=Action.UPDATE, kind="registry", name=known.name, fields=fields)
         return _Step(change=change, do=lambda: self._harbor.registries.update(merged))

@@ -224,8 +224,7 @@ def _filter_notes(policy: ReplicationPolicy) -> Iterator[Gap]:
 
 def _switch_notes(policy: ReplicationPolicy) -> Iterator[Gap]:
     if policy.deletion:
-        why = "a rule of ours deletes nothing"
-        yield Gap(what="deletion", why=why, effect=Effect.LESS, advice="prune apart from it")
+        yield _otherwise("deletion", "a rule of ours deletes nothing", "prune apart from it")
     if not policy.enabled:
         yield _otherwise("enabled=false", "a rule of ours has no such switch", "do not run it")
     if policy.trigger.type == "event_based":

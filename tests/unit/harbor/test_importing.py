@@ -99,7 +99,7 @@ def test_terms_keep_what_no_rule_has() -> None:
 @pytest.mark.parametrize(
     ("fields", "note", "effect"),
     [
-        ({"deletion": True}, "deletion", Effect.LESS),
+        ({"deletion": True}, "deletion", Effect.OTHER),
         ({"enabled": False}, "enabled=false", Effect.OTHER),
         ({"trigger": PolicyTrigger(type="event_based")}, "event_based", Effect.OTHER),
         ({"trigger": PolicyTrigger(type="manual", cron="0 0 2 * * *")}, "cron", Effect.NONE),

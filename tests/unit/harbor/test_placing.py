@@ -61,6 +61,12 @@ def test_any_other_naming_is_a_gap(naming: Naming, what: str) -> None:
     assert gap.effect is Effect.OTHER
 
 
+def test_one_of_two_moved_namespaces_within_the_other_is_a_gap() -> None:
+    """Which of them a name is in differs from name to name."""
+    naming = Naming(namespaces={"a": "b", "a/x": "c"})
+    assert [gap.what for gap in place(naming, name="a/**").gaps] == ["moved namespaces"]
+
+
 def test_a_level_that_a_name_may_not_have_is_told() -> None:
     """Harbor's whole run fails over the one repository that has no more parts than that."""
     naming = Naming(namespace="lib", flatten=2)

@@ -39,6 +39,8 @@ BASE: Final = "/api/v2.0"
 _SLASHES: Final = re.compile(r"/{2,}")
 _PART: Final = re.compile(r"\{(\w+)\}")
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# In the order in which Harbor was seen to name them.
+_METHODS: Final = ("HEAD", "POST", "GET", "PUT", "PATCH", "DELETE")
 _JSON: Final = "application/json"
 
 
@@ -288,6 +290,6 @@ def _find(
         if each.method == request.method:
             return each, {name: unquote(part) for name, part in found.groupdict().items()}
     if matching:
-        allowed = ",".join(each.method for each, _ in matching)
+        allowed = ",".join(sorted({each.method for each, _ in matching}, key=_METHODS.index))
         refuse.not_allowed(f"method {request.method} is not allowed, but [{allowed}] are")
     raise HarborError(404, "NOT_FOUND", f"path {request.path} was not found")

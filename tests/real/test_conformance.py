@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harborsync.testing import LoopbackQuirks, LoopbackRegistry
+from harborsync.testing import LoopbackHarbor, LoopbackQuirks, LoopbackRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def verdicts_on(program: Callable[[str], str], tmp_path: Path) -> Callable[..., 
     """Return a function that runs the suite against a registry and returns what it prints."""
     suite = program("conformance")
 
-    def run(server: LoopbackRegistry, **settings: str) -> str:
+    def run(server: LoopbackHarbor | LoopbackRegistry, **settings: str) -> str:
         environment = {
             "PATH": os.environ["PATH"],
             "OCI_REGISTRY": server.host,
@@ -107,3 +107,22 @@ def test_a_profile_gives_the_verdicts_of_the_real_server(
     different = {path for path in paths if expected.get(path) != verdicts.get(path)}
     assert different == set(_EXPLAINED[profile])
     assert len(different) <= 10
+
+
+def test_an_embedded_harbor_gives_the_verdicts_of_a_real_one(
+    verdicts_on: Callable[..., str],
+) -> None:
+    """Test by test, logged in as its administrator (HARBOR-6)."""
+    expected = _recorded("harbor-2.15.2")["tests"]
+    with LoopbackHarbor() as harbor:
+        harbor.add_project("conformance")
+        output = verdicts_on(
+            harbor,
+            OCI_USERNAME="admin",
+            OCI_PASSWORD="Harbor12345",
+            OCI_REPO1="conformance/one",
+            OCI_REPO2="conformance/two",
+        )
+    verdicts = _verdicts(output)
+    paths = expected.keys() | verdicts.keys()
+    assert {path for path in paths if expected.get(path) != verdicts.get(path)} == set()

@@ -89,7 +89,7 @@ def test_a_right_password_logs_in(harbor: LoopbackHarbor, log_in: Callable[..., 
         assert client("GET", "/users/current").status == 401
 
 
-@pytest.mark.parametrize("header", ["Basic !", f"Basic {base64.b64encode(b'x').decode()}", "Other"])
+@pytest.mark.parametrize("header", ["Basic a", f"Basic {base64.b64encode(b'x').decode()}", "Other"])
 def test_a_header_that_says_nothing_logs_nobody_in(
     harbor: LoopbackHarbor, log_in: Callable[..., Any], header: str
 ) -> None:

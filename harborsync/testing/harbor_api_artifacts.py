@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from harborsync.errors import InvalidReference
 from harborsync.reference import Tag
@@ -183,6 +183,7 @@ def copy_artifact(context: Context, project: str, repository: str) -> Response:
     except HarborError as error:
         refuse.bad_request(str(error))
     _check_no_proxy(target)
+    repository = unquote(repository)
     name = f"{target.name}/{repository}"
     books.copy_artifact(
         context.state, source, name, by=context.identity.name, request_id=context.request_id

@@ -351,7 +351,7 @@ def test_one_harbor_copies_by_itself(walk: Walk) -> None:
     harbor.push("team/app", INDEX, "v1")
     harbor.push("team/app", SATELLITES[2])
     harbor.clear_log()
-    report = walk.run(harbor, harbor, naming="copies/{name}", repositories=("team/app",))
+    report = walk.run(harbor, harbor, path="/copies", repositories=("team/app",))
     assert [each.outcome for each in report.results] == [Outcome.COPIED]
-    assert _tags(harbor, "copies/app") == _tags(harbor, "team/app")
+    assert _tags(harbor, "copies/team/app") == _tags(harbor, "team/app")
     assert not any("/blobs/" in each.path for each in harbor.requests)

@@ -18,6 +18,7 @@ from harborsync.errors import (
     Cancelled,
     ConfigurationError,
     HarborsyncError,
+    NotFound,
     PlanRefused,
     Side,
     on_side,
@@ -155,12 +156,12 @@ class _Finishing:
         for group in groups:
             for bearer in (group.there, *group.origins) if group.attach else ():
                 names[bearer.place] = names.get(bearer.place, _NONE) | group.attach
-        return {place: self._found(place, wanted) for place, wanted in names.items()}
+        return {place: self._defined(place, wanted) for place, wanted in names.items()}
 
-    def _found(self, place: _Place, names: frozenset[str]) -> dict[str, Label]:
+    def _defined(self, place: _Place, names: frozenset[str]) -> dict[str, Label]:
         api = _labelling(self._warehouse.registry(place.endpoint))
         what = f"nothing but the names of labels in {place} can be told"
-        found = self._tried(what, partial(api.find_labels, place.repository, names))
+        found = self._tried(what, partial(_found, api, place.repository, names))
         return {label.name: label for label in found or ()}
 
     # --- descriptions --------------------------------------------------------------------
@@ -192,7 +193,7 @@ class _Finishing:
             names.setdefault(place.endpoint, set()).add(place.repository)
         found: dict[_Place, str] = {}
         for endpoint, wanted in names.items():
-            what = f"descriptions stay as they are where those of {endpoint} count"
+            what = f"the descriptions of {endpoint} cannot be read, so none is changed for them"
             read = partial(self._warehouse.descriptions, endpoint, frozenset(wanted))
             texts = self._tried(what, read)
             if texts is not None:
@@ -285,13 +286,21 @@ def _change(group: _Group, known: Mapping[_Place, Mapping[str, Label]]) -> Label
     there = known.get(group.there.place, {})
     origins = [known.get(origin.place, {}) for origin in group.origins]
     return LabelChange(
-        attach=tuple(_defined(name, origins) for name in sorted(group.attach)),
+        attach=tuple(_first(name, origins) for name in sorted(group.attach)),
         detach=tuple(sorted(group.detach)),
         make=tuple(sorted(group.attach - there.keys())),
     )
 
 
-def _defined(name: str, origins: Iterable[Mapping[str, Label]]) -> Label:
+def _found(api: Labelling, repository: str, names: frozenset[str]) -> tuple[Label, ...]:
+    """Return labels by their names; where there is no project yet, there are none."""
+    try:
+        return api.find_labels(repository, names)
+    except NotFound:
+        return ()
+
+
+def _first(name: str, origins: Iterable[Mapping[str, Label]]) -> Label:
     return next((found[name] for found in origins if name in found), Label(name=name))
 
 

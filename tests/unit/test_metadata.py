@@ -10,7 +10,7 @@ import pytest
 
 from harborsync.artifact import NOT_FETCHED, Label
 from harborsync.cancel import Cancel
-from harborsync.errors import Cancelled, ConfigurationError, Denied
+from harborsync.errors import Cancelled, ConfigurationError, Denied, NotFound
 from harborsync.events import StepFinished
 from harborsync.metadata import describe, with_metadata
 from harborsync.options import Options
@@ -449,7 +449,7 @@ def test_texts_that_cannot_be_read_are_a_note() -> None:
     ends.source.set_description(APP, "new")
     plan = ends.plan()
     assert plan.descriptions == ()
-    assert any("descriptions stay as they are" in note for note in plan.notes)
+    assert any("the descriptions of mirror.example cannot" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("error", [Cancelled("stop"), ConfigurationError("cannot work")])
@@ -475,6 +475,23 @@ def test_labels_whose_colour_cannot_be_read_travel_by_name() -> None:
     plan = ends.plan()
     assert plan.steps[0].labels == LabelChange(attach=(Label(name="ready"),), make=("ready",))
     assert any("nothing but the names of labels" in note for note in plan.notes)
+
+
+class _Unmade(MemoryRegistry):
+    """Has no labels where nothing was written yet."""
+
+    def find_labels(self, repository: str, names: frozenset[str]) -> tuple[Label, ...]:
+        if repository not in self._repositories:
+            raise NotFound(repository)
+        return super().find_labels(repository, names)
+
+
+def test_where_nothing_is_yet_every_label_is_new() -> None:
+    """Which is worth no note."""
+    ends = _Ends(mirror=_Unmade("mirror"))
+    _label(ends.source, READY)
+    plan = ends.plan()
+    assert (str(plan.steps[0].labels), plan.notes) == ("+ready (new)", ())
 
 
 class _ReadOnly(MemoryRegistry):

@@ -63,8 +63,7 @@ class _Pair:
             name="r",
             source=self.here.endpoint,
             destinations=self.there.endpoint,
-            where="name like 'team/**'",
-            **wish,
+            **{"where": "name like 'team/**'", **wish},
         )
         logins = {self.here.host: ADMIN, self.there.host: ADMIN}
         for harbor in (self.here, self.there):
@@ -122,6 +121,19 @@ def test_metadata_travels_from_harbor_to_harbor(pair: _Pair) -> None:
     assert (len(report.labelled), len(report.described), report.warnings) == (1, 1, ())
     assert _kept(pair.there) == before == ({READY.name: READY, STABLE.name: STABLE}, ODD)
     assert _kept(pair.here) == before
+
+
+@pytest.mark.parametrize("mode", ["add", "overwrite", "keep"])
+def test_metadata_travels_into_a_project_that_is_made_for_it(pair: _Pair, mode: str) -> None:
+    """There were no labels to find, and no text to read."""
+    pair.here.add_project("fresh")
+    pair.here.push_image("fresh/app", "v1")
+    registry, digest = _opened(pair.here), pair.here.tags("fresh/app")["v1"]
+    assert registry.abilities.labels is not None
+    registry.abilities.labels.change_labels("fresh/app", digest, attach=[READY], detach=frozenset())
+    report = pair.run(where="name like 'fresh/**'", metadata_on_conflict=mode)
+    assert [str(result.labels) for result in report] == [f"+{READY.name} (new)"]
+    assert report.warnings == ()
 
 
 def test_a_second_run_writes_nothing_and_asks_one_thing_more(pair: _Pair) -> None:

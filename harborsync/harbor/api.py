@@ -12,7 +12,6 @@ are kept: with one, Harbor wants a CSRF token for every write.
 from __future__ import annotations
 
 import json
-import threading
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,7 +101,6 @@ class HarborApi:
         self._transport = transport
         self._context = context
         self._refuser = Refuser(name, context.credentials)
-        self._lock = threading.Lock()
         self._has_worked = False
 
     def get(
@@ -247,13 +245,17 @@ class HarborApi:
         """Return the answer to any call, whatever its status."""
         call = self._call(method, with_query(f"{BASE}{path}", query), body, what)
         answer = self._transport.send(call)
-        if answer.status == _UNAUTHORIZED and self._has_worked:
-            # The login was good a moment ago: somebody else's wrong password has locked it.
+        if answer.status == _UNAUTHORIZED and self._may_be_locked():
             self._context.clock.sleep(LOCK_LASTS, self._context.cancel)
             answer = self._transport.send(call)
-        with self._lock:
             self._has_worked = answer.status != _UNAUTHORIZED
+        elif answer.status != _UNAUTHORIZED:
+            self._has_worked = True
         return answer
+
+    def _may_be_locked(self) -> bool:
+        """Tell whether a login was good a moment ago, and somebody else may have locked it."""
+        return self._has_worked and self._context.credentials.get(self.name) is not None
 
     def refused(self, answer: Answer, what: str, needs: str = "") -> HarborsyncError:
         """Return the error that an unwanted answer stands for."""

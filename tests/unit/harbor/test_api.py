@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harborsync.credentials import Credential, StaticCredentials
+from harborsync.credentials import Anonymous, Credential, StaticCredentials
 from harborsync.endpoint import Endpoint
-from harborsync.errors import CredentialsRefused, NotFound, RegistryError
+from harborsync.errors import CredentialsRefused, NoCredentials, NotFound, RegistryError
 from harborsync.harbor.api import PAGE_SIZE, HarborApi, Made, Page
+from harborsync.harbor.refusals import Refuser
 from harborsync.http.session import open_transport
 from harborsync.provider import OpenContext
 from harborsync.secrets import Secret
@@ -239,3 +240,26 @@ def test_a_login_that_never_worked_is_not_tried_again(open_api: Opener, clock: F
         api.get("/a", what="read a")
     assert clock.monotonic() == before
     assert len(server.heard) == 1
+
+
+def test_a_login_that_ends_is_tried_again_only_once(open_api: Opener, clock: FakeClock) -> None:
+    """After the wait has shown that it is no lock, nobody waits again."""
+    answers = iter([say({}), *[say({}, 401)] * 3])
+    api, _ = open_api(lambda _: next(answers))
+    api.get("/a", what="read a")
+    for _ in range(2):
+        with pytest.raises(CredentialsRefused):
+            api.get("/b", what="read b")
+    assert clock.monotonic() == 2.0
+
+
+def test_nobody_is_not_locked(open_api: Opener, clock: FakeClock) -> None:
+    """Without a login, 401 means that there must be one."""
+    answers = iter([say({}), say({}, 401)])
+    api, _ = open_api(lambda _: next(answers))
+    api._context = OpenContext(clock=clock)
+    api._refuser = Refuser(api.name, Anonymous())
+    api.get("/public", what="read it")
+    with pytest.raises(NoCredentials, match="it wants a login"):
+        api.get("/private", what="read it")
+    assert clock.monotonic() == 0.0

@@ -71,8 +71,7 @@ class PlainAdapter:
     Args:
         line: What its requests go over.
         logs_in: Whether there is a login.
-        components: How many components its repositories have: ``any``, ``at_least_two`` or
-            ``only_two``.
+        components: How many components its repositories have: ``any`` or ``only_two``.
     """
 
     def __init__(self, line: Line, *, logs_in: bool = False, components: str = "any") -> None:

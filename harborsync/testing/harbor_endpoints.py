@@ -187,7 +187,7 @@ class Endpoints:
     def adapter(self, row: FarRegistry) -> PlainAdapter:
         """Return what talks to a registry."""
         if row.id == 0:
-            return HarborAdapter(self._inner(), logs_in=True, components="at_least_two")
+            return HarborAdapter(self._inner(), logs_in=True)
         line = HttpLine(
             row.url,
             user=row.access_key,
@@ -197,7 +197,7 @@ class Endpoints:
         )
         logs_in = bool(row.access_key)
         if row.kind == "harbor":
-            return HarborAdapter(line, logs_in=logs_in, components="at_least_two")
+            return HarborAdapter(line, logs_in=logs_in)
         components = "only_two" if row.kind in TWO_COMPONENTS else "any"
         return PlainAdapter(line, logs_in=logs_in, components=components)
 

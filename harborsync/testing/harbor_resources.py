@@ -151,10 +151,10 @@ def renamed(repository: str, namespace: str, replace: int, *, components: str = 
         repository: Its name at the source.
         namespace: What takes the place of its first components, or empty to keep the name.
         replace: How many; -1 for all but the last.
-        components: How many the destination takes: ``any``, ``at_least_two`` or ``only_two``.
+        components: How many the destination takes: ``any`` or ``only_two``.
 
     Raises:
-        BadRule: The name has too few components, or the new one not as many as it must.
+        BadRule: The name has too few components, or the new one too many.
 
     Example:
         >>> renamed("team/web/api", "mirror", 1)
@@ -197,12 +197,12 @@ def _by_tag(item: Item, pattern: str, *, excludes: bool) -> Item | None:
 
 def _check_components(name: str, components: str) -> None:
     parts = name.split("/")
-    told = f'the destination repository "{name}" contains {{}}{len(parts)} path components '
-    told += f"{_listed(parts)}, but the destination registry "
     if components == "only_two" and len(parts) != _TWO:
-        raise BadRule(told.format("") + "only supports 2")
-    if components == "at_least_two" and len(parts) < _TWO:
-        raise BadRule(told.format("only ") + "requires at least 2")
+        msg = (
+            f'the destination repository "{name}" contains {len(parts)} path components '
+            f"{_listed(parts)}, but the destination registry only supports 2"
+        )
+        raise BadRule(msg)
 
 
 def _listed(parts: Sequence[str]) -> str:

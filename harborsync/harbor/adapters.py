@@ -55,6 +55,12 @@ _FIXED: Final = {DOCKER_HUB: "https://hub.docker.com", "github-ghcr": "https://g
 # How the host of an adapter's address is called where images are pulled from.
 _PULLED_FROM: Final = {"hub.docker.com": "docker.io"}
 
+# Options that name files, and what to do about each in Harbor.
+_FILES: Final = {
+    "ca": "set ca_certificate of the registry in Harbor, from 2.15 on",
+    "cert": "let the registry take a login, for Harbor shows no certificate",
+}
+
 #: What each adapter wants for a login, for people.
 LOGINS: Final = {
     HARBOR: "the name and secret of a robot",
@@ -141,6 +147,10 @@ def adapter_gaps(endpoint: Endpoint) -> Iterator[Gap]:
     if host.startswith("crpi-"):
         why = "Harbor's adapter for Alibaba knows registry.REGION.aliyuncs.com, not this host"
         yield Gap(what=host, why=why, effect=Effect.FAILS, advice="use the region's host")
+    for option, advice in _FILES.items():
+        if option in endpoint.options:
+            why = "Harbor does not read the files of this machine"
+            yield Gap(what=f"the option {option}", why=why, effect=Effect.FAILS, advice=advice)
 
 
 def _plain(host: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
+from harborsync.credentials.base import Kind
 from harborsync.errors import ConfigurationError
 from harborsync.harbor.changes import (
     Action,
@@ -115,7 +116,7 @@ class _Site:
         self._policies = {each.name: each for each in harbor.policies.list()}
         # Of registries that are made on the way, the ids come to be known then.
         self._ids = {name: each.id for name, each in self._registries.items()}
-        self._too_old: list[str] = []
+        self._notes: list[str] = []
 
     def steps(self) -> list[_Step]:
         """Return all that is to be done, in order.
@@ -127,6 +128,7 @@ class _Site:
             for compiled in self._wanted:
                 compiled.check()
         registries = _by_name("registry", (each for c in self._wanted for each in c.registries))
+        _refuse_logins(self._wish.logins, registries)
         policies = _by_name("policy", self._possible(p for c in self._wanted for p in c.policies))
         there = {name: self._known(registry) for name, registry in registries.items()}
         steps = [
@@ -138,8 +140,8 @@ class _Site:
         return [step for step in steps if step is not None]
 
     def changes(self, steps: list[_Step]) -> Changes:
-        """Return what steps come to, and what this Harbor is too old for."""
-        return Changes(changes=tuple(step.change for step in steps), notes=tuple(self._too_old))
+        """Return what steps come to, and what else was met on the way to them."""
+        return Changes(changes=tuple(step.change for step in steps), notes=tuple(self._notes))
 
     # --- far registries
 
@@ -170,16 +172,15 @@ class _Site:
                 do=lambda: self._ids.update({after.name: self._harbor.registries.create(after)}),
             )
         if known.name != wanted.name or not self._may_change(known.description):
+            if after.credential is not None:
+                self._notes.append(f"registry {known.name} is not ours and keeps its own login")
             return None
         _refuse_moves(known, after)
         fields = registry_changes(known, after, renews=self._wish.renew_logins)
         if not fields:
             return None
-        merged = attrs.evolve(
-            after,
-            id=known.id,
-            credential=after.credential or known.credential,
-        )
+        credential = after.credential or known.credential
+        merged = attrs.evolve(after, id=known.id, credential=credential)
         change = Change(action=Action.UPDATE, kind="registry", name=known.name, fields=fields)
         return _Step(change=change, do=lambda: self._harbor.registries.update(merged))
 
@@ -197,10 +198,8 @@ class _Site:
         """Yield policies without what this Harbor would not keep, and so would always differ."""
         for policy in policies:
             if policy.single_active_replication and self._is_before(_SINGLE_ACTIVE):
-                self._too_old.append(
-                    f"policy {policy.name}: only from Harbor 2.14 on is a start skipped while a "
-                    "run is on"
-                )
+                what = "a start is skipped while a run is on only from Harbor 2.14 on"
+                self._notes.append(f"policy {policy.name}: {what}")
                 yield attrs.evolve(policy, single_active_replication=False)
             else:
                 yield policy
@@ -300,6 +299,18 @@ def _lead_alike(one: RemoteRegistry, other: RemoteRegistry) -> bool:
 def _in_the_way(wanted: ReplicationPolicy | RemoteRegistry, kind: str) -> ConfigurationError:
     msg = f"there is a {kind} called {wanted.name!r} already, and it does not bear our mark"
     return ConfigurationError(msg, hint="rename it there, or say adopt=True to take it over")
+
+
+def _refuse_logins(logins: Mapping[str, Credential], wanted: Mapping[str, RemoteRegistry]) -> None:
+    """Raise if a login is for nothing that is wanted, or none that Harbor can use."""
+    unknown = sorted(set(logins) - set(wanted))
+    if unknown:
+        msg = f"there is a login for {', '.join(unknown)}, which no rule leads to"
+        raise ConfigurationError(msg, hint=f"wanted are {', '.join(wanted) or 'none'}")
+    tokens = sorted(name for name, login in logins.items() if login.kind is not Kind.BASIC)
+    if tokens:
+        msg = f"the login for {', '.join(tokens)} is a token, and a Harbor logs in by a password"
+        raise ConfigurationError(msg, hint="give a user name or key, and its secret")
 
 
 def _refuse_moves(known: RemoteRegistry, wanted: RemoteRegistry) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from harborsync.errors import FilterSyntaxError, InvalidReference, InvalidValue
 from harborsync.filters.globs import compile_glob
+from harborsync.harbor.adapters import HARBOR
 from harborsync.harbor.findings import Finding, Severity
 from harborsync.harbor.placing import unplace
 from harborsync.harbor.runs import RunStatus
@@ -91,6 +92,22 @@ def unknown_labels(inventory: Inventory) -> Iterator[Finding]:
                     f"there is no label {label!r}, so the filter leaves out {effect}",
                     "make the label, or mend its name",
                 )
+
+
+def labels_elsewhere(inventory: Inventory) -> Iterator[Finding]:
+    """Filters by label in policies that pull from what keeps no labels."""
+    for policy, condition in _conditions(inventory):
+        remote = policy.remote
+        if condition.type != "label" or policy.is_push or remote is None or remote.type == HARBOR:
+            continue
+        if condition.decoration != "excludes":
+            yield _about(
+                policy,
+                "label-elsewhere",
+                Severity.ERROR,
+                f"a registry of type {remote.type} tells no labels, so nothing is copied",
+                "choose by name and tag",
+            )
 
 
 def labels_on_events(inventory: Inventory) -> Iterator[Finding]:
@@ -244,6 +261,7 @@ CHECKS: Final[tuple[Callable[[Inventory], Iterator[Finding]], ...]] = (
     misleading_globs,
     idle_names,
     unknown_labels,
+    labels_elsewhere,
     labels_on_events,
     remote_events,
     flatten_collisions,

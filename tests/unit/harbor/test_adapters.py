@@ -128,9 +128,11 @@ def test_an_ecr_without_an_account_cannot_be_named() -> None:
     [
         ("public.ecr.aws", "no adapter"),
         ("crpi-abc123.cn-hangzhou.personal.cr.aliyuncs.com", "not this host"),
+        ("registry://far.example?ca=/etc/ca.pem", "files of this machine"),
+        ("registry://far.example?cert=/etc/me.pem", "files of this machine"),
     ],
 )
-def test_a_host_that_no_adapter_knows_is_told(text: str, why: str) -> None:
+def test_what_an_adapter_cannot_do_is_told(text: str, why: str) -> None:
     """A run may fail there."""
     (gap,) = adapter_gaps(Endpoint.parse(text))
     assert why in gap.why

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from harborsync import Naming, ReplicationRule
-from harborsync.credentials.base import Credential
+from harborsync.credentials.base import Credential, Kind
 from harborsync.credentials.static import StaticCredentials
 from harborsync.errors import ConfigurationError, RegistryError
 from harborsync.harbor.applying import Wish, apply, compare
@@ -203,6 +203,36 @@ def test_a_login_does_not_go_to_another_address(
     assert caught.value.hint == f"give its login again: logins={{{name_of(far)!r}: …}}"
 
 
+def test_a_login_for_nothing_is_refused(
+    harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
+) -> None:
+    """A misspelt name would leave a registry without one."""
+    login = Credential(username="me", secret=Secret(SECRET))
+    with pytest.raises(ConfigurationError, match="a login for nobody") as caught:
+        compare(harbor, [compiled(server, far)], Wish(logins={"nobody": login}))
+    assert caught.value.hint == f"wanted are {name_of(far)}"
+
+
+def test_a_token_is_no_login_for_a_harbor(
+    harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
+) -> None:
+    """It logs in by a password."""
+    login = Credential(secret=Secret(SECRET), kind=Kind.BEARER)
+    with pytest.raises(ConfigurationError, match="is a token"):
+        compare(harbor, [compiled(server, far)], Wish(logins={name_of(far): login}))
+
+
+def test_a_login_is_not_sent_to_a_registry_that_is_not_ours(
+    harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
+) -> None:
+    """And that is said."""
+    someone_elses(harbor, far)
+    login = Credential(username="me", secret=Secret(SECRET))
+    wish = Wish(logins={name_of(far): login})
+    found = compare(harbor, [compiled(server, far, name="other")], wish)
+    assert found.notes == ("registry by hand is not ours and keeps its own login",)
+
+
 # --- what is not ours --------------------------------------------------------------------------
 
 
@@ -303,6 +333,16 @@ def test_what_no_rule_wants_is_deleted_only_when_asked(
     assert not list(harbor.registries.list())
 
 
+def test_a_registry_that_somebody_uses_is_not_deleted(
+    harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
+) -> None:
+    """Though it is ours and no rule wants it any more."""
+    apply(harbor, [compiled(server, far)])
+    ours = harbor.registries.named(name_of(far))
+    harbor.policies.create(ReplicationPolicy(name="mine", dest_registry=ours))
+    assert told(apply(harbor, [], Wish(prune=True))) == ["delete policy nightly"]
+
+
 # --- what must not be done ---------------------------------------------------------------------
 
 
@@ -358,7 +398,7 @@ def test_an_old_harbor_is_not_asked_for_what_it_would_forget(clock: FakeClock) -
             first, second = apply(harbor, [wanted]), apply(harbor, [wanted])
     assert first
     assert not second
-    assert "note: policy nightly: only from Harbor 2.14 on" in str(second)
+    assert "note: policy nightly: a start is skipped while a run is on only from" in str(second)
 
 
 def test_the_mark_is_put_behind_the_description(

@@ -181,6 +181,10 @@ def test_each_thing_is_found_by_itself(inventory: Inventory, code: str, severity
     [
         with_filter("label", ("release",)),
         with_filter("name", ""),
+        with_filter("label", ("x",), "excludes", src_registry=FAR, dest_registry=None),
+        with_filter(
+            "label", ("x",), src_registry=attrs.evolve(FAR, type="harbor"), dest_registry=None
+        ),
         with_robot(disable=True, expires_at=NOW, permissions=(Permission(namespace="*"),)),
         with_registry(type="harbor", credential=RegistryCredential(access_key="robot$sync")),
         with_registry(type="harbor", credential=RegistryCredential(access_key="bot+sync")),
@@ -276,6 +280,7 @@ def messy(harbor: Harbor, server: LoopbackHarbor) -> Harbor:
     """A Harbor of which much is to be said."""
     server.push_image("app/web", "v1")
     server.add_label("release", project="app")
+    server.add_label("signed")
     server.add_robot("endless")
     server.add_robot("short", project="app", days=1)
     far = RemoteRegistry(name="itself", type="harbor", url=server.url)
@@ -287,7 +292,7 @@ def messy(harbor: Harbor, server: LoopbackHarbor) -> Harbor:
             dest_registry=made,
             filters=(
                 PolicyFilter(type="name", value="gone/**"),
-                PolicyFilter(type="label", value=("nobody",)),
+                PolicyFilter(type="label", value=("nobody", "signed", "release")),
                 PolicyFilter(type="resource", value="image"),
             ),
             trigger=NIGHTLY,
@@ -311,6 +316,7 @@ def test_a_harbor_is_looked_over(messy: Harbor, clock: FakeClock) -> None:
         "unknown-label",
     }
     assert expected <= set(found.codes)
+    assert len(found.of("unknown-label")) == 1
     assert not found.of("unused")
 
 

@@ -130,8 +130,8 @@ def trust_policy(principal: str, *, external_id: str | None = None) -> dict[str,
         principal: The ARN of who may.
         external_id: What he must say, or None.
     """
-    condition = {"StringEquals": {"sts:ExternalId": external_id}} if external_id else None
-    more = {} if condition is None else {"Condition": condition}
+    wanted = {"StringEquals": {"sts:ExternalId": external_id}}
+    more = {"Condition": wanted} if external_id is not None else {}
     return _document(_statement("Assume", ["sts:AssumeRole"], Principal={"AWS": principal}, **more))
 
 

@@ -223,7 +223,7 @@ class LoopbackEcr(CloudServers):
         if len(self.repositories.names()) >= self._most_repositories:
             message = f"The repository quota of {self._most_repositories} is reached"
             raise ApiRefusal(400, "LimitExceededException", message)
-        kept = ("imageScanningConfiguration", "encryptionConfiguration")
+        kept = ("encryptionConfiguration", "imageScanningConfiguration", "tags")
         settings = {key: wish[key] for key in kept if key in wish}
         is_fixed = wish.get("imageTagMutability") == "IMMUTABLE"
         if not self.repositories.create(name, immutable=is_fixed, **settings):

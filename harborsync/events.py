@@ -1,7 +1,8 @@
 """What happens during a run, as frozen records for whoever listens.
 
     PlanReady → RunStarted → StepStarted → (BlobStarted → BytesMoved… → BlobFinished)…
-    → ManifestWritten… → StepFinished → … → RunFinished, and RetryScheduled in between
+    → ManifestWritten… → LabelsChanged → StepFinished → … → RepositoryDescribed…
+    → RunFinished, and RetryScheduled in between
 
 Progress bars, metrics and audit logs are listeners; nothing in the house knows them. A
 listener that raises is logged and never stops a copy.
@@ -164,6 +165,40 @@ class ManifestWritten(Event):
 
     to: str
     artifact: ArtifactRef
+
+
+@attrs.frozen(kw_only=True)
+class LabelsChanged(Event):
+    """Labels of an artifact were changed.
+
+    Attributes:
+        to: The destination registry's name.
+        artifact: Its repository and digest.
+        attached: Names of the labels it got.
+        detached: Names of those taken off.
+    """
+
+    to: str
+    artifact: ArtifactRef
+    attached: tuple[str, ...] = ()
+    detached: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class RepositoryDescribed(Event):
+    """The text about a repository was replaced.
+
+    Attributes:
+        to: The destination registry's name.
+        repository: The repository.
+        old: What it was, when the plan was made.
+        new: What it is.
+    """
+
+    to: str
+    repository: str
+    old: str
+    new: str
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ from harborsync.errors import (
     Side,
     on_side,
 )
+from harborsync.events import LabelsChanged, RepositoryDescribed
 from harborsync.failure import Failure
 from harborsync.plan import Action, DescriptionChange, LabelChange, Plan, Step
 from harborsync.rule import Metadata, OnOtherMetadata, ReplicationRule
@@ -30,7 +31,9 @@ from harborsync.rule import Metadata, OnOtherMetadata, ReplicationRule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from harborsync.clock import Clock
     from harborsync.endpoint import Endpoint
+    from harborsync.events import Dispatcher
     from harborsync.reference import Digest
     from harborsync.registry import DescribingRepositories, Labelling, Registry
     from harborsync.warehouse import Warehouse
@@ -316,8 +319,8 @@ def _with_labels(step: Step, change: LabelChange | None) -> Step:
 # --- doing it --------------------------------------------------------------------------------
 
 
-def relabel(registry: Registry, step: Step) -> None:
-    """Change an artifact's labels as its step says; writes.
+def relabel(registry: Registry, step: Step, emit: Dispatcher, clock: Clock) -> None:
+    """Change an artifact's labels as its step says, and tell the listeners; writes.
 
     Raises:
         HarborsyncError: They could not be changed, or not all of them.
@@ -329,15 +332,39 @@ def relabel(registry: Registry, step: Step) -> None:
         attach=change.attach,
         detach=frozenset(change.detach),
     )
+    emit(
+        LabelsChanged(
+            at=clock.now(),
+            to=registry.name,
+            artifact=attrs.evolve(step.destination, tag=None),
+            attached=tuple(label.name for label in change.attach),
+            detached=change.detach,
+        )
+    )
 
 
-def describe(registry: Registry, change: DescriptionChange) -> Failure | None:
-    """Change the text about a repository; writes. What goes wrong is returned."""
+def describe(
+    registry: Registry, change: DescriptionChange, emit: Dispatcher, clock: Clock
+) -> Failure | None:
+    """Change the text about a repository, and tell the listeners; writes.
+
+    Returns:
+        What went wrong, or None.
+    """
     try:
         with on_side(Side.DESTINATION):
             _describing(registry).set_description(change.destination, change.new)
     except HarborsyncError as error:
         return Failure.of(error)
+    emit(
+        RepositoryDescribed(
+            at=clock.now(),
+            to=registry.name,
+            repository=change.destination,
+            old=change.old,
+            new=change.new,
+        )
+    )
     return None
 
 

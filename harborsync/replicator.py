@@ -268,7 +268,8 @@ class Replicator:
         for change in plan.descriptions:
             if cancel.is_set():
                 return
-            failure = describe(self._registries.get(change.to), change)
+            registry = self._registries.get(change.to)
+            failure = describe(registry, change, self._emit, self._clock)
             yield DescriptionResult(change=change, failure=failure)
 
     def _job(self, plan: Plan, cancel: Cancel) -> Job:

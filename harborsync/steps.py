@@ -298,7 +298,7 @@ class _Attempt:
         if step.labels is None or result.outcome not in {Outcome.COPIED, Outcome.SKIPPED}:
             return result
         try:
-            relabel(self._job.warehouse.registry(step.to), step)
+            relabel(self._job.warehouse.registry(step.to), step, self._job.emit, self._job.clock)
         except HarborsyncError as error:
             warning = f"its labels could not be changed: {error.message}"
             return attrs.evolve(result, warnings=(*result.warnings, warning))

@@ -5,6 +5,7 @@ Both forget what is old, and hold so much and no more.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -76,7 +77,8 @@ class Repeats:
 
     def is_repeat(self, event: Delivered) -> bool:
         """Tell whether an event was asked about before, and remember it."""
-        return not self._seen.note(event.key)
+        key = repr(event.key).encode(errors="backslashreplace")
+        return not self._seen.note(hashlib.sha256(key).digest())  # a key may be long
 
 
 class Echoes:

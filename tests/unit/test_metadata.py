@@ -11,7 +11,7 @@ import pytest
 from harborsync.artifact import NOT_FETCHED, Label
 from harborsync.cancel import Cancel
 from harborsync.errors import Cancelled, ConfigurationError, Denied, NotFound
-from harborsync.events import StepFinished
+from harborsync.events import SILENT, LabelsChanged, RepositoryDescribed, StepFinished
 from harborsync.metadata import describe, with_metadata
 from harborsync.options import Options
 from harborsync.plan import Action, LabelChange, Plan
@@ -534,7 +534,7 @@ def test_a_registry_that_has_lost_an_ability_is_a_warning() -> None:
     with ends.replicator() as replicator:
         report = replicator.run(plan)
     assert (report.ok, len(report.copied), len(report.warnings)) == (True, 1, 2)
-    failure = describe(ends.mirror, plan.descriptions[0])
+    failure = describe(ends.mirror, plan.descriptions[0], SILENT, FakeClock())
     assert failure is not None
     assert (failure.message, failure.hint) == (
         "mirror keeps no descriptions",
@@ -577,6 +577,25 @@ def test_a_report_tells_what_became_of_metadata() -> None:
     assert "<td>+a (new), -b</td>" in report._repr_mimebundle_()["text/html"]
     assert Report.from_json(report.to_json()) == report
     assert report.to_rows()[0]["labels"] == "+a (new), -b"
+
+
+def test_listeners_hear_what_was_changed() -> None:
+    """Labels with their artifact's step, texts last."""
+    heard: list[Event] = []
+    ends = _told()
+    ends.listeners.append(heard.append)
+    ends.run(_rule(metadata_on_conflict="overwrite"))
+    labels = next(event for event in heard if isinstance(event, LabelsChanged))
+    assert (labels.to, str(labels.artifact)) == ("mirror", f"{APP}@{IMAGE.digest}")
+    assert (labels.attached, labels.detached) == (("a",), ("b",))
+    text = next(event for event in heard if isinstance(event, RepositoryDescribed))
+    assert (text.to, text.repository, text.old, text.new[:5]) == ("mirror", APP, "old", "<new>")
+    assert [type(event).__name__ for event in heard[-4:]] == [
+        "LabelsChanged",
+        "StepFinished",
+        "RepositoryDescribed",
+        "RunFinished",
+    ]
 
 
 def test_names_that_steer_a_terminal_do_not() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,11 +13,21 @@ from harborsync.errors import Denied, InvalidValue
 from harborsync.reference import ArtifactRef, Digest, Tag
 from harborsync.selection import Scope
 from harborsync.testing.clock import EPOCH, FakeClock
-from harborsync.triggers import Change, Deleted, Delivered, Pending, Pulled, Pushed, scopes
+from harborsync.triggers import (
+    Change,
+    Deleted,
+    Delivered,
+    Pending,
+    Pulled,
+    Pushed,
+    read_delivery,
+    scopes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+RECORDED = Path(__file__).parents[3] / "../shared/vectors/harbor/11-webhooks.json"
 V1 = frozenset({Tag("v1")})
 IMAGE, CHILD, OTHER = (Digest.of(name) for name in (b"image", b"child", b"other"))
 
@@ -123,6 +135,27 @@ def test_the_children_of_an_index_are_part_of_it(order: int) -> None:
     """In whatever order they come."""
     events = [_pushed(None, CHILD), _pushed(None, OTHER), _pushed("v1")][::order]
     assert _Desk().change(*events).tags == V1
+
+
+@pytest.mark.parametrize(
+    ("told", "tags"),
+    [
+        ("push-index", {"2.0"}),
+        ("push-second-tag", {"1.0-alias"}),
+        ("push-digest", None),
+        ("push-subject", None),
+        ("artifact-deleted", None),
+    ],
+)
+def test_what_was_recorded_becomes_one_change(told: str, tags: set[str] | None) -> None:
+    """Each group of deliveries that a real Harbor sent for one request or one push."""
+    if not RECORDED.exists():
+        pytest.skip(f"no recordings at {RECORDED}")
+    exchanges = json.loads(RECORDED.read_text())["exchanges"]
+    name = f"delivery-{told}-default-"
+    bodies = [e["request"]["json"] for e in exchanges if e["name"].startswith(name)]
+    change = _Desk().change(*(read_delivery(json.dumps(body).encode()) for body in bodies))
+    assert change.tags == (None if tags is None else frozenset(map(Tag, tags)))
 
 
 def test_a_signature_is_part_of_what_it_is_about() -> None:

@@ -14,7 +14,7 @@ from harborsync.replicator import Replicator
 from harborsync.rule import ReplicationRule
 from harborsync.testing.clock import EPOCH, FakeClock
 from harborsync.testing.content import random_image
-from harborsync.triggers import Deleted, Delivered, Echoes, Pulled, Pushed, Repeats
+from harborsync.triggers import Deleted, Delivered, Echoes, Other, Pulled, Pushed, Repeats
 
 ARTIFACT = ArtifactRef("team/app", Tag("v1"), Digest.of(b"image"))
 
@@ -57,6 +57,14 @@ def test_so_many_deliveries_are_remembered() -> None:
     repeats = Repeats(clock=FakeClock(), most=2)
     seen = [repeats.is_repeat(_pushed(id=name)) for name in "abacab"]
     assert seen == [False, False, True, False, True, False]
+
+
+def test_a_long_delivery_takes_no_more_room_than_a_short_one() -> None:
+    """What is remembered is bounded by its number alone."""
+    repeats = Repeats(clock=FakeClock())
+    event = Other(kind="X", at=EPOCH, data="\udc80" + "x" * 2**20)
+    assert [repeats.is_repeat(event) for _ in range(2)] == [False, True]
+    assert all(len(key) == 32 for key in repeats._seen._noted)  # type: ignore[arg-type]
 
 
 def test_one_of_many_threads_sees_an_event_first() -> None:

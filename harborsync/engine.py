@@ -37,7 +37,7 @@ _MOST_BRANCHES = 64
 # Seconds after which a waiting thread is sure to notice Ctrl-C, whichever thread got the signal.
 _LOOK_AGAIN = 1.0
 # How many steps of one artifact a walker takes at once; they share what the first one brought.
-_BATCH = 16
+_BATCH = 64
 # How many questions an asker takes at once of a long list.
 _MOST_QUESTIONS = 16
 

@@ -91,10 +91,8 @@ class Walk:
         given: dict[str, Any] = {"name": "walk", "where": "everything", **fields}
         end = attrs.evolve(to.endpoint, address=f"{to.host}{path}", option_items=options or {})
         rule = ReplicationRule(source=source.endpoint, destinations=[end], **given)
-        one_by_one = Options(artifacts_at_once=1, blobs_at_once=1)
-        replicator = Replicator(
-            [rule], credentials=self.logins, clock=self.clock, options=one_by_one
-        )
+        at_once = Options(blobs_at_once=1)
+        replicator = Replicator([rule], credentials=self.logins, clock=self.clock, options=at_once)
         return self.stack.enter_context(replicator)
 
     def run(self, source: Place, to: Place, path: str = "", **fields: Any) -> Report:

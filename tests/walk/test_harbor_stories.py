@@ -345,6 +345,16 @@ def test_a_further_tag_costs_one_request(walk: Walk) -> None:
         assert [each.method for each in asked if each.status < 400] == [method]
 
 
+def test_an_image_with_many_tags_is_pushed_once(walk: Walk) -> None:
+    """However many walkers there are: the others only name it."""
+    source, target = walk.harbor("team"), walk.harbor("team")
+    source.push("team/app", IMAGE, *(f"v{number}" for number in range(60)))
+    assert walk.run(source, target).ok
+    pushed = [e for e in target.requests if e.method == "PUT" and "/manifests/" in e.path]
+    assert len(pushed) == 1
+    assert len(target.tags("team/app")) == 60
+
+
 def test_one_harbor_copies_by_itself(walk: Walk) -> None:
     """Not one blob is touched."""
     harbor = walk.harbor("team", "copies")

@@ -139,25 +139,12 @@ class HarborApi:
         return answer.body.decode("utf-8", "replace")
 
     def pages(
-        self,
-        path: str,
-        query: Mapping[str, object] = _NOTHING,
-        *,
-        what: str,
-        needs: str = "",
-        first: Page | None = None,
+        self, path: str, query: Mapping[str, object] = _NOTHING, *, what: str, needs: str = ""
     ) -> Iterator[Any]:
         """Yield the objects of a list, each once however they shift while it is read.
 
         New objects push known ones onto the next page, and these are left out there. Deleted
         ones pull unknown ones onto the page before, which is then read again.
-
-        Args:
-            path: The list's path behind ``/api/v2.0``.
-            query: Fields of the query string.
-            what: What is done, as it follows "cannot", for messages.
-            needs: The permission it takes, for messages.
-            first: The first page, if it has been read already.
 
         Raises:
             RegistryError: There is no end to the list.
@@ -165,7 +152,7 @@ class HarborApi:
         seen: set[object] = set()
         number, total = 1, 0
         for _ in range(_MAX_PAGES):
-            page, first = first or self.page(path, query, number, what=what, needs=needs), None
+            page = self.page(path, query, number, what=what, needs=needs)
             yield from _unseen(page.items, seen)
             lost = total - (total if page.total is None else page.total)
             if lost > 0:

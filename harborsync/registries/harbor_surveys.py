@@ -7,6 +7,8 @@ many small repositories. Whether it can is found out by trying.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ from harborsync.errors import (
     Denied,
     InvalidReference,
     InvalidValue,
+    NotFound,
     RegistryError,
 )
 from harborsync.harbor.api import PAGE_SIZE
@@ -24,9 +27,11 @@ from harborsync.registries.harbor_lists import NEEDS, TAGGED, TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from harborsync.artifact import Artifact, Hints
     from harborsync.harbor.query import Term
+    from harborsync.reference import Tag
     from harborsync.registries.harbor_artifacts import Record
     from harborsync.registries.harbor_catalog import Catalog
     from harborsync.registries.harbor_labels import Labels
@@ -36,10 +41,10 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 #: Fewer repositories are not worth a walk.
 _SEVERAL: Final = 2
-_NOT_FOUND: Final = 404
 _UNTAGGED: Final = "nil"  # what Harbor calls that where a tag could stand
 
 _Surveyed = tuple[str, tuple["Artifact", ...]]
+_Tags = dict[str, tuple["Artifact", ...]]
 
 
 class Surveys:
@@ -67,7 +72,7 @@ class Surveys:
             projects.setdefault(repository.partition("/")[0], []).append(repository)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for project, members in projects.items():
-                walked = self._walked(project, members)
+                walked = self._walked(project, members, pool)
                 if walked is None:
                     yield from pool.map(self._one, members)
                 else:
@@ -76,7 +81,7 @@ class Surveys:
     def _one(self, repository: str) -> _Surveyed:
         return repository, tuple(self._lists.list_artifacts(repository))
 
-    def _walked(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]] | None:
+    def _walked(self, project: str, members: list[str], pool: Executor) -> _Tags | None:
         """Return the tags of a project's repositories, or None where a list each is better."""
         if not self._walks or len(members) < _SEVERAL or not self._lists.is_told(project):
             return None
@@ -84,12 +89,12 @@ class Surveys:
         if each is not None and self._pages_of_project(project) >= each:
             return None
         try:
-            return self._walk(project, members)
+            return self._walk(project, members, pool)
         except (CredentialsError, Denied):
             return None  # listing one by one will find out, and remember
-        except RegistryError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        except NotFound as error:
+            if f"project {project} not found" in error.message:
+                return dict.fromkeys(members, ())
             self._walks = False  # before 2.12
             return None
 
@@ -105,28 +110,33 @@ class Surveys:
         of_project = (n for name, n in counts.items() if name.startswith(f"{project}/"))
         return ceil(sum(of_project) / PAGE_SIZE)
 
-    def _walk(self, project: str, members: list[str]) -> dict[str, tuple[Artifact, ...]] | None:
+    def _walk(self, project: str, members: list[str], pool: Executor) -> _Tags | None:
         """Walk through a project, unless its first page shows that it is longer than the lists."""
-        what = f"list artifacts of the project {project}"
-        path = projects(project, "artifacts")
-        query = {**TOLD, "q": TAGGED}
-        api = self._lists.api
-        first = api.page(path, query, what=what, needs=NEEDS)
-        if ceil((first.total or 0) / PAGE_SIZE) > (self._pages_of_each(members) or len(members)):
+        page = partial(
+            self._lists.api.page,
+            projects(project, "artifacts"),
+            {**TOLD, "q": TAGGED},
+            what=f"list artifacts of the project {project}",
+            needs=NEEDS,
+        )
+        first = page()
+        last = ceil((first.total or 0) / PAGE_SIZE)
+        if last > (self._pages_of_each(members) or len(members)):
             return None
-        records = api.pages(path, query, what=what, needs=NEEDS, first=first)
-        return self._sorted(members, records)
+        others = list(pool.map(lambda number: page(number=number), range(2, last + 1)))
+        if any(each.total != first.total for each in others):
+            return None  # it changed meanwhile, and pages read at once do not fit together then
+        return self._sorted(members, chain.from_iterable(each.items for each in (first, *others)))
 
-    def _sorted(
-        self, members: list[str], records: Iterable[Record]
-    ) -> dict[str, tuple[Artifact, ...]]:
-        found: dict[str, list[Artifact]] = {name: [] for name in members}
+    def _sorted(self, members: list[str], records: Iterable[Record]) -> _Tags:
+        """Put each artifact into its repository, once however often it is listed."""
+        found: dict[str, dict[Tag | None, Artifact]] = {name: {} for name in members}
         for record in records:
             one, repository = listed(record), record.get("repository_name")
             if one is not None and repository in found:
                 self._lists.notes.take(repository, one)
-                found[repository] += one.artifacts(repository)
-        return {name: tuple(artifacts) for name, artifacts in found.items()}
+                found[repository] |= {each.tag: each for each in one.artifacts(repository)}
+        return {name: tuple(artifacts.values()) for name, artifacts in found.items()}
 
 
 class Narrowing:

@@ -94,6 +94,34 @@ def test_projects_are_surveyed_each_for_itself(harbor: LoopbackHarbor, open_harb
     assert WALK in open_harbor.lines
 
 
+def test_a_project_that_is_not_there_is_empty(open_harbor: Any) -> None:
+    """As a destination often is at first: its repositories are not asked for one by one."""
+    registry = open_harbor()
+    assert survey(registry, [f"absent/r{number}" for number in range(9)]) == {
+        f"absent/r{number}": set() for number in range(9)
+    }
+    assert open_harbor.lines[-1] == "GET /projects/absent/artifacts"
+
+
+def test_a_project_that_changes_while_it_is_walked_is_listed_by_repositories(
+    harbor: LoopbackHarbor, open_harbor: Any
+) -> None:
+    """Pages that were read at once do not fit together then."""
+    names = fill(harbor, 5, 60)
+    seen: list[str] = []
+
+    def push_behind(request: Any) -> None:
+        if request.path.endswith("/projects/app/artifacts"):
+            seen.append(request.path)
+            if len(seen) == 2:
+                harbor.push_image(names[0], "new", seed=999)
+
+    registry = open_harbor()
+    harbor.faults = push_behind
+    assert survey(registry, names) == {name: harbor.tags(name).keys() for name in names}
+    assert open_harbor.lines[-1] != WALK
+
+
 # --- narrowing -------------------------------------------------------------------------------
 
 

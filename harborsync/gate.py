@@ -47,6 +47,7 @@ ANY_REGISTRY: Final = "registry"
 _BUILT_IN: Final = {
     "docker-archive": "harborsync.registries.archive:DOCKER_ARCHIVE",
     "ecr": "harborsync.registries.ecr:PROVIDER",
+    "ecr-public": "harborsync.registries.ecr_public:PROVIDER",
     "harbor": "harborsync.registries.harbor:PROVIDER",
     "memory": "harborsync.registries.memory:PROVIDER",
     "oci": "harborsync.registries.layout:PROVIDER",

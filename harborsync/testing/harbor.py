@@ -51,6 +51,7 @@ from harborsync.testing.harbor_router import (
     check_query,
     check_writable,
     missing_path,
+    with_single_slashes,
 )
 from harborsync.testing.harbor_state import (
     HarborLabel,
@@ -123,6 +124,7 @@ class LoopbackHarbor:
         version: ``2.8``, ``2.12``, ``2.15`` or ``2.16``.
         tls: Makes the server's certificate; plain HTTP if None.
         redirects: Blobs are served by a second host that wants no login, by a 307.
+        relative_locations: Where an upload goes on is told without scheme and host.
         token_seconds: How long a token is good; as Harbor has it if None.
         faults: Asked for every request what is to go wrong with it; may be replaced any time.
         clock: Its time.
@@ -141,6 +143,7 @@ class LoopbackHarbor:
         version: str = "2.15",
         tls: TestAuthority | None = None,
         redirects: bool = False,
+        relative_locations: bool = False,
         token_seconds: float | None = None,
         faults: Callable[[Request], Fault | None] | None = None,
         clock: Clock | None = None,
@@ -159,7 +162,7 @@ class LoopbackHarbor:
         self._fill()
         context = tls.server_context(demand_client=False) if tls else None
         self._other = Listener(self._serve_blobs, context) if redirects else None
-        self._hub = self._connected()
+        self._hub = self._connected(relative=relative_locations)
         self._backstage = Backstage(self.state, answer=self._answer, url=lambda: self.url)
         self._routes = (*self._backstage.routes, *ROUTES)
         self._listener = Listener(self._serve_harbor, context)
@@ -372,12 +375,13 @@ class LoopbackHarbor:
         admin = self.state.add_user(ADMIN, ADMIN_PASSWORD, admin=True)
         self.state.add_project("library", owner=admin, metadata={"public": "true"})
 
-    def _connected(self) -> Hub:
-        hub = Hub(storage=self.storage, quirks=_BEHIND, clock=self.clock)
+    def _connected(self, *, relative: bool) -> Hub:
+        quirks = attrs.evolve(_BEHIND, location="relative" if relative else "absolute")
+        hub = Hub(storage=self.storage, quirks=quirks, clock=self.clock)
         if self._other is None:
             return hub
         origin = f"http{'s' if self._tls else ''}://{self._other.host}"
-        quirks = attrs.evolve(_BEHIND, redirects="other_host")
+        quirks = attrs.evolve(quirks, redirects="other_host")
         return attrs.evolve(hub, quirks=quirks, storage_origin=origin)
 
     def _serve_harbor(self, connection: socket.socket, number: int) -> None:
@@ -403,6 +407,7 @@ class LoopbackHarbor:
         self.settle()
         if fault.forget_uploads:
             self.storage.forget_uploads()
+        request = with_single_slashes(request)
         request_id = request.headers.get("x-request-id") or str(uuid.uuid4())
         try:
             check_query(request)

@@ -13,6 +13,7 @@ from harborsync.testing import harbor_artifacts as books
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_query import Condition, arrange, parse_q, select
 from harborsync.testing.harbor_router import BASE, Context, Route, route
+from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_wire import HarborError, created, date, done, full, ok
 from harborsync.testing.server_wire import Response
 
@@ -86,7 +87,8 @@ def get_repository(context: Context, project: str, repository: str) -> Response:
 def update_repository(context: Context, project: str, repository: str) -> Response:
     """Change a repository's description, which is stored HTML escaped (HARBOR-4)."""
     found = context.repository(context.require(project, "repository", "update"), repository)
-    found.description = _escaped(str(context.body.get("description", "")))
+    body = typed(context.body, "repository", "Repository", {"description": "string"})
+    found.description = _escaped(body.get("description", ""))
     found.updated = context.state.clock.now()
     return done()
 
@@ -348,7 +350,7 @@ def _show_child(index: HarborArtifact, entry: Mapping[str, Any]) -> dict[str, An
 
 
 def _shown_accessories(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
-    if not context.flag("with_accessory") or not context.state.since(2, 5):
+    if not context.flag("with_accessory"):
         return None
     return [show_accessory(each) for each in books.accessories_of(artifact)] or None
 
@@ -394,7 +396,7 @@ def create_tag(context: Context, project: str, repository: str, reference: str) 
     found = context.require(project, "tag", "create")
     artifact = context.artifact(found, repository, reference)
     _check_no_proxy(found)
-    name = str(context.body.get("name", ""))
+    name = typed(context.body, "tag", "Tag", {"name": "string"}).get("name", "")
     try:
         Tag(name)
     except InvalidReference:
@@ -424,7 +426,8 @@ def attach_label(context: Context, project: str, repository: str, reference: str
     """Attach a label, named by its number, to an artifact."""
     found = context.require(project, "artifact-label", "create")
     artifact = context.artifact(found, repository, reference)
-    label = context.state.label(int(context.body.get("id") or 0))
+    body = typed(context.body, "label", "Label", {"id": "int64"})
+    label = context.state.label(body.get("id", 0))
     if label.scope == "p" and label.project_id != found.id:
         refuse.not_found(f"project id {found.id}, label {label.id} not found")
     if label.id in artifact.label_ids:
@@ -460,7 +463,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     route("POST", _ARTIFACTS, copy_artifact),
     route("GET", _ARTIFACT, get_artifact),
     route("DELETE", _ARTIFACT, delete_artifact),
-    route("GET", f"{_ARTIFACT}/accessories", list_accessories, since=(2, 5)),
+    route("GET", f"{_ARTIFACT}/accessories", list_accessories),
     route("GET", f"{_ARTIFACT}/additions/{{addition}}", get_addition),
     route("GET", f"{_ARTIFACT}/tags", list_tags),
     route("POST", f"{_ARTIFACT}/tags", create_tag),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_api_artifacts import show_label
 from harborsync.testing.harbor_router import BASE, Context, Route, route
+from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_state import HarborLabel
 from harborsync.testing.harbor_wire import created, done, ok
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
     from harborsync.testing.server_wire import Response
 
+_LONGEST: Final = 128
+_BODY: Final = {
+    "name": "string",
+    "description": "string",
+    "color": "string",
+    "scope": "string",
+    "project_id": "int64",
+}
 _FIELDS: Final[Mapping[str, Callable[[HarborLabel], Any]]] = {
     "id": lambda each: each.id,
     "name": lambda each: each.name,
@@ -41,20 +50,20 @@ def list_labels(context: Context) -> Response:
 
 def create_label(context: Context) -> Response:
     """Make a label; neither its name nor its project is looked at (HARBOR-4)."""
-    body = context.body
-    scope = str(body.get("scope", ""))
+    body = typed(context.body, "label", "Label", _BODY)
+    scope = body.get("scope", "")
     if scope not in {"g", "p"}:
         refuse.bad_request("unsupported label scope")
-    number = int(body.get("project_id") or 0) if scope == "p" else 0
+    number = body.get("project_id", 0) if scope == "p" else 0
     _require(context, number, "create")
-    name = str(body.get("name", ""))
-    _check_free(context, name, scope, number)
+    name = body.get("name", "")
+    _check_name(context, name, scope, number)
     now = context.state.clock.now()
     label = HarborLabel(
         id=context.state.next_id("label"),
         name=name,
-        description=str(body.get("description", "")),
-        color=str(body.get("color", "")),
+        description=body.get("description", ""),
+        color=body.get("color", ""),
         scope=scope,
         project_id=number,
         created=now,
@@ -76,13 +85,13 @@ def update_label(context: Context, label: str) -> Response:
     """Change a label's name, description and colour."""
     found = _find(context, label)
     _require(context, found.project_id, "update")
-    body = context.body
-    name = str(body.get("name", ""))
+    body = typed(context.body, "label", "Label", _BODY)
+    name = body.get("name", "")
     if name != found.name:
-        _check_free(context, name, found.scope, found.project_id)
+        _check_name(context, name, found.scope, found.project_id)
     found.name = name
-    found.description = str(body.get("description", ""))
-    found.color = str(body.get("color", ""))
+    found.description = body.get("description", "")
+    found.color = body.get("color", "")
     found.updated = context.state.clock.now()
     # The list has no order of its own: a row that is written again comes last.
     context.state.labels[found.id] = context.state.labels.pop(found.id)
@@ -118,7 +127,10 @@ def _require(context: Context, project_id: int, action: str) -> None:
         context.require_system("label", action)
 
 
-def _check_free(context: Context, name: str, scope: str, project_id: int) -> None:
+def _check_name(context: Context, name: str, scope: str, project_id: int) -> None:
+    """Refuse a name that is taken, or blankly one that the database has no room for (HARBOR-2)."""
+    if len(name) > _LONGEST:
+        refuse.internal()
     wanted = (name, scope, project_id)
     held = context.state.labels.values()
     if any((each.name, each.scope, each.project_id) == wanted for each in held):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_router import BASE, Context, Route, route
+from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_wire import created, date, done, full, ok
 
 if TYPE_CHECKING:
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from harborsync.testing.harbor_state import AuditEntry, HarborProject
     from harborsync.testing.server_wire import Response
 
+_RULE: Final = {
+    "action": "string",
+    "disabled": "bool",
+    "priority": "int64",
+    "scope_selectors": "object",
+    "tag_selectors": "list",
+    "template": "string",
+}
 _QUOTA_FIELDS: Final[Mapping[str, Callable[[HarborProject], Any]]] = {
     "id": lambda each: each.quota_id,
     "creation_time": lambda each: each.created,
@@ -55,7 +64,10 @@ def get_quota(context: Context, quota: str) -> Response:
 def update_quota(context: Context, quota: str) -> Response:
     """Set how many bytes a project may hold."""
     found = _find_quota(context, quota, "update")
-    found.limit = int((context.body.get("hard") or {}).get("storage", found.limit))
+    hard = typed(context.body, "hard", "QuotaUpdateReq", {"hard": "object"}).get("hard")
+    found.limit = typed(hard, "hard", "ResourceList", {"storage": "int64"}).get(
+        "storage", found.limit
+    )
     found.quota_updated = context.state.clock.now()
     return done()
 
@@ -92,7 +104,7 @@ def list_rules(context: Context, project: str) -> Response:
 def create_rule(context: Context, project: str) -> Response:
     """Protect the tags that a rule selects."""
     found = context.require(project, "immutable-tag", "create")
-    rule = _rule(context.body)
+    rule = _rule(typed(context.body, "rule", "ImmutableRule", _RULE))
     if any(_same(each, rule) for each in found.immutable_rules.values()):
         refuse.conflict("immutable rule already exists")
     number = context.state.next_id("immutable rule")
@@ -104,7 +116,8 @@ def update_rule(context: Context, project: str, rule: str) -> Response:
     """Replace a rule."""
     found = context.require(project, "immutable-tag", "update")
     number = _rule_number(found, rule)
-    found.immutable_rules[number] = {**_rule(context.body), "id": number}
+    body = typed(context.body, "rule", "ImmutableRule", _RULE)
+    found.immutable_rules[number] = {**_rule(body), "id": number}
     return done()
 
 
@@ -117,12 +130,12 @@ def delete_rule(context: Context, project: str, rule: str) -> Response:
 
 def _rule(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "action": str(body.get("action") or "immutable"),
-        "disabled": bool(body.get("disabled", False)),
-        "priority": int(body.get("priority") or 0),
-        "scope_selectors": body.get("scope_selectors") or {},
-        "tag_selectors": body.get("tag_selectors") or [],
-        "template": str(body.get("template") or "immutable_template"),
+        "action": body.get("action", "immutable"),
+        "disabled": body.get("disabled", False),
+        "priority": body.get("priority", 0),
+        "scope_selectors": body.get("scope_selectors", {}),
+        "tag_selectors": body.get("tag_selectors", []),
+        "template": body.get("template", "immutable_template"),
     }
 
 

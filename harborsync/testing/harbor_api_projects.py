@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_router import BASE, Context, Route, route
+from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_wire import NEVER, created, date, done, full, ok
 
 if TYPE_CHECKING:
@@ -17,6 +18,29 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LONGEST: Final = 255
+_BODY: Final = {
+    "project_name": "string",
+    "public": "bool",
+    "metadata": "object",
+    "storage_limit": "int64",
+    "registry_id": "int64",
+}
+_METADATA: Final = dict.fromkeys(
+    (
+        "public",
+        "enable_content_trust",
+        "enable_content_trust_cosign",
+        "prevent_vul",
+        "severity",
+        "auto_scan",
+        "auto_sbom_generation",
+        "reuse_sys_cve_allowlist",
+        "retention_id",
+        "proxy_speed_kb",
+        "max_upstream_conn",
+    ),
+    "string",
+)
 _FIELDS: Final[Mapping[str, Callable[[HarborProject], Any]]] = {
     "name": lambda each: each.name,
     "project_id": lambda each: each.id,
@@ -29,23 +53,23 @@ _FIELDS: Final[Mapping[str, Callable[[HarborProject], Any]]] = {
 
 def create_project(context: Context) -> Response:
     """Make a project; a system robot may unless only administrators can (HARBOR-11)."""
-    body = context.body
-    name = str(body.get("project_name", ""))
+    body = typed(context.body, "project", "ProjectReq", _BODY)
+    name = body.get("project_name", "")
     if len(name) > _LONGEST:
         refuse.unprocessable(
             "validation failure list:\nproject_name in body should be at most 255 chars long"
         )
     _check_creator(context)
     _check_name(name)
-    metadata = {str(key): str(value) for key, value in (body.get("metadata") or {}).items()}
+    metadata = _metadata(body)
     if "public" in body:
-        metadata.setdefault("public", str(bool(body["public"])).lower())
+        metadata.setdefault("public", str(body["public"]).lower())
     project = context.state.add_project(
         name,
         owner=context.identity.user or context.state.users["admin"],
         metadata=metadata,
         limit=_limit(context, body),
-        registry_id=int(body.get("registry_id") or 0),
+        registry_id=body.get("registry_id", 0),
     )
     context.state.note("create", "project", name, by=context.identity.name, project_id=project.id)
     by_name = context.request.headers.get("x-resource-name-in-location", "").lower() == "true"
@@ -91,8 +115,7 @@ def get_project(context: Context, project: str) -> Response:
 def update_project(context: Context, project: str) -> Response:
     """Change the metadata of a project."""
     found = context.require(project, "project", "update")
-    metadata = context.body.get("metadata") or {}
-    found.metadata.update({str(key): str(value) for key, value in metadata.items()})
+    found.metadata.update(_metadata(typed(context.body, "project", "ProjectReq", _BODY)))
     found.updated = context.state.clock.now()
     return done()
 
@@ -198,8 +221,12 @@ def _check_name(name: str) -> None:
 def _limit(context: Context, body: Mapping[str, Any]) -> int:
     """Return the bytes a new project may hold; only an administrator chooses them."""
     usual = int(context.state.settings["storage_per_project"])
-    chosen = body.get("storage_limit")
-    return int(chosen) if chosen is not None and context.identity.admin else usual
+    return int(body.get("storage_limit", usual)) if context.identity.admin else usual
+
+
+def _metadata(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a body that Harbor knows; all of them are strings (HARBOR-7)."""
+    return typed(body.get("metadata"), "project", "ProjectMetadata", _METADATA)
 
 
 ROUTES: Final[tuple[Route, ...]] = (

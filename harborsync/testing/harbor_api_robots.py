@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_query import parse_q
 from harborsync.testing.harbor_router import BASE, Context, Route, route
+from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_state import HarborProject, HarborRobot, Permission, new_secret
 from harborsync.testing.harbor_wire import date, done, full, ok
 from harborsync.testing.server_wire import json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from harborsync.testing.server_wire import Response
 
@@ -50,6 +51,16 @@ def _granted(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, action) for name, _, actions in parts for action in actions.split(","))
 
 
+_BODY: Final = {
+    "name": "string",
+    "description": "string",
+    "level": "string",
+    "duration": "int64",
+    "disable": "bool",
+    "permissions": "list",
+}
+_PERMISSION: Final = {"kind": "string", "namespace": "string", "access": "list"}
+_ACCESS: Final = {"resource": "string", "action": "string"}
 _GRANTABLE: Final = {"project": _granted(_PROJECT), "system": _granted(_SYSTEM)}
 _FIELDS: Final[Mapping[str, Callable[[HarborRobot], Any]]] = {
     "id": lambda each: each.id,
@@ -62,8 +73,8 @@ _FIELDS: Final[Mapping[str, Callable[[HarborRobot], Any]]] = {
 
 def create_robot(context: Context) -> Response:
     """Make a robot; this is the only time its secret is told."""
-    body = context.body
-    level, name = str(body.get("level", "")), str(body.get("name", ""))
+    body = typed(context.body, "robot", "RobotCreate", _BODY)
+    level, name = body.get("level", ""), body.get("name", "")
     _check_duration(body)
     if level not in {"system", "project"}:
         refuse.bad_request(f"bad request error level input: {level}")
@@ -77,8 +88,8 @@ def create_robot(context: Context) -> Response:
         name,
         permissions=permissions,
         project=project,
-        duration=int(body["duration"]),
-        description=str(body.get("description", "")),
+        duration=body["duration"],
+        description=body.get("description", ""),
         creator=context.identity.user.id if context.identity.user is not None else 0,
     )
     _note(context, "create", robot)
@@ -119,14 +130,14 @@ def get_robot(context: Context, robot: str) -> Response:
 def update_robot(context: Context, robot: str) -> Response:
     """Change a robot: what it may do, until when, and whether it is disabled."""
     found = _find(context, robot, "update")
-    body = context.body
+    body = typed(context.body, "robot", "Robot", _BODY)
     _check_duration(body)
     permissions = _permissions(body)
     _check_permissions(context, found.level, permissions)
     found.permissions = permissions
-    found.description = str(body.get("description", ""))
-    found.disabled = bool(body.get("disable", False))
-    found.duration = int(body["duration"])
+    found.description = body.get("description", "")
+    found.disabled = body.get("disable", False)
+    found.duration = body["duration"]
     found.expires = _expiry(found)
     found.updated = context.state.clock.now()
     return done()
@@ -135,7 +146,7 @@ def update_robot(context: Context, robot: str) -> Response:
 def rotate_secret(context: Context, robot: str) -> Response:
     """Give a robot the secret that is told, or tell a new one."""
     found = _find(context, robot, "update")
-    secret = str(context.body.get("secret", ""))
+    secret = typed(context.body, "robotSec", "RobotSec", {"secret": "string"}).get("secret", "")
     if not secret:
         found.secret = new_secret()
         return ok({"secret": found.secret})
@@ -198,12 +209,21 @@ def _shown(permission: Permission) -> dict[str, Any]:
 def _permissions(body: Mapping[str, Any]) -> tuple[Permission, ...]:
     return tuple(
         Permission(
-            kind=str(each.get("kind", "")),
-            namespace=str(each.get("namespace", "")),
-            access=tuple((pair["resource"], pair["action"]) for pair in each.get("access") or ()),
+            kind=each.get("kind", ""),
+            namespace=each.get("namespace", ""),
+            access=tuple(
+                (pair.get("resource", ""), pair.get("action", ""))
+                for pair in _typed_each(each.get("access", ()), "Access", _ACCESS)
+            ),
         )
-        for each in body.get("permissions") or ()
+        for each in _typed_each(body.get("permissions", ()), "RobotPermission", _PERMISSION)
     )
+
+
+def _typed_each(
+    rows: Iterable[Any], structure: str, fields: Mapping[str, str]
+) -> Iterable[dict[str, Any]]:
+    return (typed(row, "robot", structure, fields) for row in rows)
 
 
 def _check_permissions(context: Context, level: str, permissions: tuple[Permission, ...]) -> None:

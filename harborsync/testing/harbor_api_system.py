@@ -136,7 +136,7 @@ def _details(context: Context) -> dict[str, Any]:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    route("GET", "/ping", ping, since=(2, 2)),
+    route("GET", "/ping", ping),
     route("GET", "/health", get_health),
     route("GET", "/systeminfo", get_system_info),
     route("GET", "/systeminfo/volumes", get_volumes),

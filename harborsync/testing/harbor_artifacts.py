@@ -493,7 +493,13 @@ def _attributes(state: HarborState, name: str, manifest: StoredManifest) -> dict
     if _config_type(manifest) not in _IMAGE_CONFIGS:
         return {}
     document = _configuration(state, name, manifest)
-    usual = {"architecture": "", "author": "", "config": {}, "created": None, "os": ""}
+    usual: dict[str, Any] = {
+        "architecture": "",
+        "author": "",
+        "config": {},
+        "created": None,
+        "os": "",
+    }
     return {key: document.get(key, value) for key, value in usual.items()}
 
 

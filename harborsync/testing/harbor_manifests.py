@@ -1,4 +1,4 @@
-"""What the emulated Harbor looks at in a pushed manifest before the registry behind sees it."""
+"""What the emulated Harbor looks at in a manifest itself, when it is pushed and when it is pulled."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harborsync.content import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, OCI_MANIFEST
+from harborsync.testing.harbor_artifacts import accessories_of
 from harborsync.testing.harbor_wire import HarborError
 from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
-    from harborsync.testing.harbor_state import HarborState
+    from harborsync.testing.harbor_state import HarborArtifact, HarborState
 
 _LARGEST: Final = 4 * 2**20
+# By the metadata of a project that want it, who must have signed what is pulled.
+_SIGNERS: Final = {"enable_content_trust_cosign": "cosign", "enable_content_trust": "notation"}
 _KNOWN: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, DOCKER_LIST, *INDEX_TYPES})
 
 
@@ -37,6 +40,34 @@ def check_manifest(state: HarborState, content: bytes, content_type: str) -> Non
     told = document.get("mediaType", media_type)
     if told != media_type:
         _refuse(f"mediaType in manifest should be '{media_type}' not '{told}'")
+
+
+def check_policy(artifact: HarborArtifact) -> None:
+    """Refuse to hand out what the project's policy wants signed or scanned (HARBOR-2).
+
+    Signatures themselves are always handed out. Nothing is ever scanned here.
+
+    Raises:
+        HarborError: It is not.
+    """
+    if artifact.accessory is not None:
+        return
+    metadata = artifact.repository.project.metadata
+    kinds = {each.accessory.kind for each in accessories_of(artifact) if each.accessory}
+    for setting, maker in _SIGNERS.items():
+        if metadata.get(setting) == "true" and f"signature.{maker}" not in kinds:
+            _refuse_pull(f"The image is not signed by {maker}.")
+    if metadata.get("prevent_vul") == "true" and not artifact.children:
+        severity = metadata.get("severity", "low")
+        _refuse_pull(
+            "current image without vulnerability scanning cannot be pulled due to configured policy"
+            f' in \'Prevent images with vulnerability severity of "{severity}" or higher from'
+            " running.' To continue with pull, please contact your project administrator for help."
+        )
+
+
+def _refuse_pull(reason: str) -> NoReturn:
+    raise HarborError(412, "PROJECTPOLICYVIOLATION", reason)
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json; charset=utf-8"
 _NOT_FOUND: Final = 404
+_TOO_MANY: Final = 429
 #: How often, and every how many seconds, it is looked whether a manifest's blobs are here.
 _LOOKS: Final = 10
 _PAUSE: Final = 20.0
@@ -159,7 +160,9 @@ class Proxy:
             return None
         try:
             digest = upstream.head(name, reference)
-        except FarError:
+        except FarError as error:
+            if error.status == _TOO_MANY and not self._digest_here(repository, reference):
+                raise HarborError(429, "TOO_MANY_REQUEST", str(error)) from error
             return None  # the registry of this Harbor serves what it has
         if digest is None:
             mark = "@" if by_digest else ", tag "

@@ -71,20 +71,22 @@ class Context:
 
     @cached_property
     def body(self) -> Any:
-        """The parsed JSON body.
+        """The parsed JSON body, an object.
 
         Raises:
-            HarborError: It is no JSON, or does not say that it is.
+            HarborError: It is none, or does not say that it is JSON.
         """
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip()
         if kind != _JSON:
             msg = f'unsupported media type "{kind}", only [application/json] are allowed'
             refuse.unprocessable(msg)
         try:
-            return json.loads(self.request.body.read())
+            document = json.loads(self.request.body.read())
         except ValueError as error:
-            msg = f'parsing body from "" failed, because {error}'
-            refuse.unprocessable(msg)
+            refuse.unprocessable(f'parsing body from "" failed, because {error}')
+        if not isinstance(document, dict):
+            refuse.unprocessable('parsing body from "" failed, because json: cannot unmarshal it')
+        return document
 
     # --- who may -------------------------------------------------------------------------
 
@@ -247,6 +249,12 @@ def answer_api(
         return error.response
 
 
+def with_single_slashes(request: Request) -> Request:
+    """Return a request as Harbor looks at it: repeated slashes in its path are one (HARBOR-4)."""
+    path, mark, query = request.target.partition("?")
+    return attrs.evolve(request, target=f"{_SLASHES.sub('/', path)}{mark}{query}")
+
+
 def check_query(request: Request) -> None:
     """Refuse a query with a raw semicolon (HARBOR-3).
 
@@ -283,7 +291,7 @@ def _find(
     routes: Sequence[Route], state: HarborState, request: Request
 ) -> tuple[Route, dict[str, str]]:
     """Return the route of a request and the decoded parts of its path."""
-    path = _SLASHES.sub("/", request.target.partition("?")[0]).removesuffix("/")
+    path = request.target.partition("?")[0].removesuffix("/")
     known = [each for each in routes if each.exists(state.version)]
     matching = [(each, found) for each in known if (found := each.path.fullmatch(path))]
     for each, found in matching:

@@ -25,7 +25,7 @@ from harborsync.testing import server_blobs as blobs
 from harborsync.testing import server_manifests as manifests
 from harborsync.testing import server_uploads as uploads
 from harborsync.testing.harbor_access import JOBSERVICE, Identity, identify
-from harborsync.testing.harbor_manifests import check_manifest
+from harborsync.testing.harbor_manifests import check_manifest, check_policy
 from harborsync.testing.harbor_state import HarborEvent
 from harborsync.testing.harbor_tokens import SERVICE, SERVICE_PATH
 from harborsync.testing.harbor_wire import HarborError
@@ -326,8 +326,10 @@ def _get_manifest(call: Call, repository: str, reference: str) -> Response:
     with call.state.lock:
         artifact = call.state.artifact(repository, reference)
     asked = call.request.headers.get("if-none-match", "").strip('"')
-    if asked == artifact.digest and call.state.since(2, 6):
+    if asked == artifact.digest:
         return Response(status=304)
+    if call.request.method == "GET":
+        check_policy(artifact)
     found = manifests.get_manifest(call.hub, call.request, repository, artifact.digest)
     _check_accepted(call.request, found.headers["Content-Type"])
     if call.request.method == "GET" and call.identity.name != JOBSERVICE:
@@ -369,17 +371,15 @@ def _put_manifest(call: Call, repository: str, reference: str) -> Response:
             by=call.identity.name,
             request_id=call.request_id,
         )
-    headers = {**done.headers, "Location": f"{request.origin}{done.headers['Location']}"}
+    base = request.origin if call.hub.quirks.location == "absolute" else ""
+    headers = {**done.headers, "Location": f"{base}{done.headers['Location']}"}
     return _from_backend(attrs.evolve(done, headers=headers))
 
 
 def _check_limits(call: Call, repository: str, tag: str, content: bytes) -> None:
-    """Refuse a manifest that a caching project, an immutable tag or a quota keeps out."""
+    """Refuse a manifest that an immutable tag or a quota keeps out."""
     state = call.state
     with state.lock:
-        project = state.project(repository.partition("/")[0])
-        if project.registry_id:
-            refuse.denied("can not push artifact to a proxy project")
         if tag and repository in state.repositories:
             artifacts.check_mutable(state.repositories[repository], tag)
         digest = str(Digest.of(content))
@@ -460,8 +460,6 @@ def _list_referrers(call: Call, repository: str, digest: str) -> Response:
         Digest.parse(digest)
     except InvalidReference:
         refuse.bad_request(f"unsupported digest {digest}: invalid checksum digest format")
-    if not call.state.since(2, 8):
-        refuse.not_found("404 page not found")
     with call.state.lock:
         found = _referrers(call.state, repository, digest)
     headers = {"Content-Type": OCI_INDEX, "X-Total-Count": str(len(found))}

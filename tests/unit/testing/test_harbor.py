@@ -136,6 +136,25 @@ def test_blobs_can_be_served_elsewhere(
     assert other("GET", "/storage/library/web/nothing").status == 403
 
 
+def test_where_an_upload_goes_on_can_be_told_without_host(
+    make_harbor: Callable[..., LoopbackHarbor], log_in: Callable[..., Any]
+) -> None:
+    """As a Harbor behind a proxy may be told to (HARBOR-6)."""
+    client = log_in(make_harbor(relative_locations=True), "admin", "Harbor12345")
+    where = client("POST", "/v2/library/web/blobs/uploads/").headers["Location"]
+    assert where.startswith("/v2/library/web/blobs/uploads/")
+    assert client.push_blob("library/web", b"{}")
+    body = {"schemaVersion": 2, "layers": []}
+    reply = client("PUT", "/v2/library/web/manifests/1", body, Content_Type=OCI_MANIFEST)
+    assert reply.headers["Location"].startswith("/v2/library/web/manifests/sha256:")
+
+
+def test_slashes_are_merged_on_both_faces(harbor: LoopbackHarbor, admin: Any) -> None:
+    """In the path, not in the query (HARBOR-4)."""
+    harbor.push_image("app/web", "1.0")
+    assert admin("GET", "/v2//app///web/tags/list").json["tags"] == ["1.0"]
+
+
 def test_it_speaks_tls(make_harbor: Callable[..., LoopbackHarbor], talk: Any) -> None:
     """With a certificate of the authority it was given."""
     with TestAuthority() as authority:

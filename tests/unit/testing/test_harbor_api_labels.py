@@ -38,6 +38,12 @@ def test_hardly_anything_is_looked_at(admin: Any) -> None:
     assert admin("POST", "/labels", {"name": "x", "scope": "z"}).codes == ["BAD_REQUEST"]
 
 
+def test_a_name_the_database_has_no_room_for_fails_blankly(admin: Any) -> None:
+    """It is 128 letters wide (HARBOR-2)."""
+    assert admin("POST", "/labels", {"name": "x" * 128, "scope": "g"}).status == 201
+    assert admin("POST", "/labels", {"name": "x" * 129, "scope": "g"}).codes == ["UNKNOWN"]
+
+
 @pytest.mark.parametrize("query", ["", "?scope=x", "?scope=p", "?scope=p&project_id=0"])
 def test_a_list_wants_its_scope(admin: Any, query: str) -> None:
     """And that of a project the project (HARBOR-7)."""

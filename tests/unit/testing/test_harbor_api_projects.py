@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 def test_a_project_is_made_with_its_metadata(harbor: LoopbackHarbor, admin: Any) -> None:
     """All metadata are strings; where it is has the number, or the name if wanted (HARBOR-7)."""
-    reply = admin("POST", "/projects", {"project_name": "new", "metadata": {"auto_scan": True}})
+    reply = admin(
+        "POST", "/projects", {"project_name": "new", "metadata": {"auto_scan": "true", "x": "y"}}
+    )
     assert (reply.status, reply.headers["Location"]) == (201, "/api/v2.0/projects/3")
     metadata = admin("GET", "/projects/new").json["metadata"]
-    assert metadata == {"public": "false", "auto_scan": "True"}
+    assert metadata == {"public": "false", "auto_scan": "true"}
     named = {"project_name": "old", "public": True, "storage_limit": 99}
     reply = admin("POST", "/projects", named, X_Resource_Name_In_Location="true")
     assert reply.headers["Location"] == "/api/v2.0/projects/old"
@@ -39,6 +41,22 @@ def test_a_name_that_will_not_do_is_refused(admin: Any, name: str, status: int, 
     """Taken, with capitals or a slash, empty, too long."""
     reply = admin("POST", "/projects", {"project_name": name})
     assert (reply.status, reply.codes) == (status, [code])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"project_name": 5},
+        {"public": "yes"},
+        {"storage_limit": "1"},
+        {"metadata": {"public": False}},
+        {"metadata": []},
+    ],
+)
+def test_a_field_of_another_type_is_refused(admin: Any, change: dict[str, Any]) -> None:
+    """Metadata are strings, whatever they say (HARBOR-7)."""
+    reply = admin("POST", "/projects", {"project_name": "new", **change})
+    assert (reply.status, reply.codes) == (422, ["UNPROCESSABLE_ENTITY"])
 
 
 def test_who_may_make_projects(

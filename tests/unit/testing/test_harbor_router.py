@@ -72,7 +72,10 @@ def test_a_requests_number_is_given_back(admin: Any) -> None:
     assert len(admin("GET", "/ping").headers["X-Request-Id"]) == 36
 
 
-@pytest.mark.parametrize(("body", "kind"), [(b"{nope", "application/json"), (b"{}", "text/plain")])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"{nope", "application/json"), (b"[]", "application/json"), (b"{}", "text/plain")],
+)
 def test_a_body_must_be_json_and_say_so(admin: Any, body: bytes, kind: str) -> None:
     """Else it does not fit the API's description."""
     reply = admin("POST", "/projects", body, Content_Type=kind)

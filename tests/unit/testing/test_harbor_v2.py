@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from harborsync.content import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from harborsync.testing.content import random_image, random_index, random_referrer
+from harborsync.testing import faults
+from harborsync.testing.content import (
+    random_image,
+    random_index,
+    random_referrer,
+    random_signature,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harborsync.testing import LoopbackHarbor
+    from harborsync.testing import LoopbackHarbor, LoopbackRegistry
     from harborsync.testing.harbor_state import HarborEvent
 
 _ACCEPT: Final = {"Accept": OCI_MANIFEST}
@@ -337,6 +343,49 @@ def test_an_index_needs_its_children(admin: Any) -> None:
     assert (reply.codes, reply.json["errors"][0]["detail"]) == (["MANIFEST_BLOB_UNKNOWN"], child)
     empty = b'{"schemaVersion":2,"manifests":[]}'
     assert admin("PUT", "/v2/app/web/manifests/x", empty, Content_Type=OCI_INDEX).status == 201
+
+
+def test_a_policy_wants_what_is_pulled_signed(harbor: LoopbackHarbor, admin: Any) -> None:
+    """By whom it says; the signature itself can be pulled, and a HEAD is free (HARBOR-2)."""
+    image = random_image(1)
+    harbor.push("app/web", image, "1.0")
+    harbor.state.project("app").metadata["enable_content_trust_cosign"] = "true"
+    path = "/v2/app/web/manifests/1.0"
+    refused = admin("GET", path, **_ACCEPT)
+    assert (refused.status, refused.codes) == (412, ["PROJECTPOLICYVIOLATION"])
+    assert admin("HEAD", path, **_ACCEPT).status == 200
+    signature = random_signature(2, image.digest)
+    harbor.push("app/web", signature)
+    assert admin("GET", path, **_ACCEPT).status == 200
+    assert admin("GET", f"/v2/app/web/manifests/{signature.tag}", **_ACCEPT).status == 200
+    harbor.state.project("app").metadata["enable_content_trust"] = "true"
+    assert "notation" in admin("GET", path, **_ACCEPT).json["errors"][0]["message"]
+
+
+def test_a_policy_wants_what_is_pulled_scanned(harbor: LoopbackHarbor, admin: Any) -> None:
+    """An index is not looked at, its children are (HARBOR-2)."""
+    harbor.push("app/web", random_index(1), "multi")
+    harbor.push_image("app/web", "1.0", seed=2)
+    harbor.state.project("app").metadata |= {"prevent_vul": "true", "severity": "high"}
+    refused = admin("GET", "/v2/app/web/manifests/1.0", **_ACCEPT)
+    assert refused.codes == ["PROJECTPOLICYVIOLATION"]
+    assert 'severity of "high"' in refused.json["errors"][0]["message"]
+    assert admin("GET", "/v2/app/web/manifests/multi", Accept=OCI_INDEX).status == 200
+
+
+def test_an_upstream_that_has_enough_is_passed_on(
+    harbor: LoopbackHarbor, admin: Any, make: Callable[..., LoopbackRegistry]
+) -> None:
+    """By a project that caches it, until it has something to serve itself (HARBOR-2)."""
+    upstream = make()
+    endpoint = {"name": "up", "type": "docker-registry", "url": f"http://{upstream.host}"}
+    assert admin("POST", "/registries", endpoint).status == 201
+    assert admin("POST", "/projects", {"project_name": "cache", "registry_id": 1}).status == 201
+    upstream.faults = lambda _: faults.status(429)
+    reply = admin("GET", "/v2/cache/library/web/manifests/1.0", **_ACCEPT)
+    assert (reply.status, reply.codes) == (429, ["TOO_MANY_REQUEST"])
+    harbor.push_image("cache/library/web", "1.0")
+    assert admin("GET", "/v2/cache/library/web/manifests/1.0", **_ACCEPT).status == 200
 
 
 # --- quotas ----------------------------------------------------------------------------------

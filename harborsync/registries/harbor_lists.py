@@ -45,10 +45,16 @@ class Notes:
         self._children: dict[str, dict[Digest, tuple[Digest, ...]]] = {}
 
     def take(self, repository: str, one: Listed) -> None:
-        """Remember what a list says of an artifact."""
+        """Remember what a list says of an artifact, and forget what was known of its children.
+
+        They may have been signed since, and a new plan begins with a new list.
+        """
         with self._lock:
+            satellites = self._satellites.setdefault(repository, {})
             if one.has_satellites is not None:
-                self._satellites.setdefault(repository, {})[one.digest] = one.has_satellites
+                satellites[one.digest] = one.has_satellites
+            for child in one.children:
+                satellites.pop(child, None)
             if one.children:
                 self._children.setdefault(repository, {})[one.digest] = one.children
                 siblings = self._siblings.setdefault(repository, {})

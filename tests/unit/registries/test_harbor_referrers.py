@@ -99,3 +99,19 @@ def test_a_right_that_was_taken_away_meanwhile_is_no_trouble(
     child = index.manifest.manifests[0].digest
     assert digests(registry, "app/web", child) == set()
     assert open_harbor.lines[-1].startswith("GET /v2/app/web/referrers/")
+
+
+def test_a_new_list_makes_the_children_be_asked_about_anew(
+    harbor: LoopbackHarbor, open_harbor: Any
+) -> None:
+    """One of them may have been signed since the last run."""
+    index = random_index(1)
+    harbor.push("app/web", index, "v1")
+    child = index.manifest.manifests[0].digest
+    registry = open_harbor()
+    list(registry.list_artifacts("app/web"))
+    assert digests(registry, "app/web", child) == set()
+    signature = harbor.push("app/web", random_signature(2, child))
+    assert digests(registry, "app/web", child) == set()
+    list(registry.list_artifacts("app/web"))
+    assert digests(registry, "app/web", child) == {signature}

@@ -124,7 +124,10 @@ def test_notes_tell_what_lists_have_told() -> None:
         {
             "digest": str(ONE),
             "accessories": [],
-            "references": [{"child_digest": str(Digest.of(b"a"))}, {"child_digest": str(ONE)}],
+            "references": [
+                {"child_digest": str(Digest.of(b"a"))},
+                {"child_digest": str(Digest.of(b"c"))},
+            ],
         }
     )
     assert one is not None

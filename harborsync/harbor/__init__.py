@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from harborsync.harbor.importing import import_policies as import_policies
     from harborsync.harbor.importing import import_policy as import_policy
     from harborsync.harbor.linting import lint as lint
+    from harborsync.harbor.policies import ReplicationPolicy as ReplicationPolicy
+    from harborsync.harbor.preheating import preheat_after as preheat_after
+    from harborsync.harbor.registries import RemoteRegistry as RemoteRegistry
+    from harborsync.harbor.robots import robot_for as robot_for
+    from harborsync.harbor.robots import robot_for_rule as robot_for_rule
+    from harborsync.harbor.runreport import RunReport as RunReport
     from harborsync.harbor.terms import Terms as Terms
     from harborsync.harbor.timetable import scheduled as scheduled
 
@@ -29,6 +35,9 @@ _NAMES: Final = {
     "Compiled": "harborsync.harbor.compiling",
     "Harbor": "harborsync.harbor.client",
     "Imported": "harborsync.harbor.importing",
+    "RemoteRegistry": "harborsync.harbor.registries",
+    "ReplicationPolicy": "harborsync.harbor.policies",
+    "RunReport": "harborsync.harbor.runreport",
     "Terms": "harborsync.harbor.terms",
     "Wish": "harborsync.harbor.applying",
     "apply": "harborsync.harbor.applying",
@@ -37,6 +46,9 @@ _NAMES: Final = {
     "import_policies": "harborsync.harbor.importing",
     "import_policy": "harborsync.harbor.importing",
     "lint": "harborsync.harbor.linting",
+    "preheat_after": "harborsync.harbor.preheating",
+    "robot_for": "harborsync.harbor.robots",
+    "robot_for_rule": "harborsync.harbor.robots",
     "scheduled": "harborsync.harbor.timetable",
 }
 

@@ -225,6 +225,12 @@ class PasswordDesk:
         self._lock = threading.Lock()
         self._ends: dict[str, float] = {}
 
+    @property
+    def passwords(self) -> frozenset[str]:
+        """Every password sold so far."""
+        with self._lock:
+            return frozenset(self._ends)
+
     def sell(self, lifetime: float) -> str:
         """Return a new password that is good for ``lifetime`` seconds."""
         password = secrets.token_urlsafe(48)

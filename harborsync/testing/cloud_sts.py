@@ -79,6 +79,13 @@ class Keyring:
         key, held = next(iter(self._keys.items()))
         return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": held.secret}
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The secrets and session tokens of all keys."""
+        with self._lock:
+            held = tuple(self._keys.values())
+        return frozenset(text for key in held for text in (key.secret, key.token) if text)
+
     def add_session(self, principal: str, ends: float) -> tuple[str, AccessKey]:
         """Return the id of a new key that ends, and the key."""
         key_id = f"ASIA{secrets.token_hex(8).upper()}"

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 import attrs
 import pytest
 
-from harborsync.artifact import NOT_FETCHED, Artifact, Label
+from harborsync.artifact import NOT_FETCHED, Artifact, Hints, Label
 from harborsync.content import Manifest
 from harborsync.errors import (
     ConnectionLost,
@@ -527,6 +527,63 @@ class RegistryContract:
         told = list(store.abilities.describe.describe([gone, *listed], frozenset({"size"})))
         assert [artifact.tag for artifact in told] == [artifact.tag for artifact in listed]
         assert all(artifact.size is not NOT_FETCHED for artifact in told)
+
+    def test_a_survey_tells_what_lists_tell(self, store: Registry) -> None:
+        """Of every repository asked for, once; one that is not there has no tags."""
+        if store.abilities.surveys is None:
+            pytest.skip("this registry lists one repository at a time")
+        random_image(63).push_to(store, self.repository, "v1")
+        random_image(64).push_to(store, self.other_repository, "v2")
+        absent = f"{self.other_repository}-absent"
+        names = (self.repository, self.other_repository, absent)
+        surveyed = list(store.abilities.surveys.survey(names))
+        assert sorted(name for name, _ in surveyed) == sorted(names)
+        told = {name: set(artifacts) for name, artifacts in surveyed}
+        assert told == {name: set(store.list_artifacts(name)) for name in names}
+
+    def test_a_narrowed_list_lacks_nothing_that_fits(self, store: Registry) -> None:
+        """It may hold more; an absent repository has no tags here either."""
+        if store.abilities.lists_narrowed is None:
+            pytest.skip("this registry narrows no lists")
+        for number, tag in enumerate(("v1.0", "v1.1", "latest")):
+            random_image(65 + number).push_to(store, self.repository, tag)
+        listed = list(store.list_artifacts(self.repository))
+        for hints in (Hints(tag="v1.0"), Hints(tag_contains="v1."), Hints(labels=frozenset("x"))):
+            found = set(store.abilities.lists_narrowed.list_matching(self.repository, hints))
+            assert {each for each in listed if hints.fits(each)} <= found <= set(listed)
+        absent = f"{self.other_repository}-absent"
+        assert not list(store.abilities.lists_narrowed.list_matching(absent, Hints(tag="v1.0")))
+
+    def test_a_tag_that_is_added_leads_to_the_digest(self, store: Registry) -> None:
+        """Or nothing was done, and the manifest must be sent; what is not there gets no tag."""
+        if store.abilities.tags is None:
+            pytest.skip("this registry adds tags by a push only")
+        image, add = random_image(68), store.abilities.tags.add_tag
+        image.push_to(store, self.repository, "v1")
+        is_added = add(self.repository, image.digest, Tag("v2"))
+        found = store.resolve(self.repository, Tag("v2"))
+        assert _digest(found) == (image.digest if is_added else None)
+        assert not add(self.repository, _ABSENT, Tag("v3"))
+
+    def test_a_copy_within_arrives_whole(self, store: Registry) -> None:
+        """Or nothing was done; with every tag that the original has."""
+        if store.abilities.copies is None:
+            pytest.skip("this registry copies nothing by itself")
+        image, copies = random_image(69), store.abilities.copies
+        image.push_to(store, self.repository, "v1")
+        if copies.copy_within(self.repository, image.digest, self.other_repository):
+            found = store.get_manifest(self.other_repository, Tag("v1"))
+            assert found == image.manifest
+            for blob in image.blobs:
+                assert store.has_blob(self.other_repository, blob.descriptor)
+
+    def test_room_is_told_for_any_repository(self, store: Registry) -> None:
+        """It is never negative; whose it is has a name."""
+        if store.abilities.room is None:
+            pytest.skip("this registry has no quotas")
+        for name in (self.repository, f"{self.other_repository}-absent"):
+            room = store.abilities.room.room(name)
+            assert room is None or (room.left >= 0 and room.whose)
 
     # --- many at once, and the end ------------------------------------------------------
 

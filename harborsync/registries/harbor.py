@@ -95,7 +95,7 @@ class _Harbor:
 
     def _abilities(self, offered: Abilities) -> Abilities:
         catalog = Catalog(self._api, self._projects, self._project, offered.catalog)
-        labels = Labels(self._api, self._projects, self._lists)
+        labels = Labels(self._api, self._projects, self._lists, self._context.clock)
         referrers = offered.referrers and ListedReferrers(self._lists, offered.referrers)
         return attrs.evolve(
             offered,

@@ -1,7 +1,7 @@
 """Harbor's labels: known by name to people and by id to the API, in two scopes.
 
 A project's own label goes before a global one of the same name. The ids are asked for once
-for each project.
+in a while for each project, not for each artifact.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from harborsync.harbor.query import project_of, repository_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harborsync.clock import Clock
     from harborsync.harbor.api import HarborApi
     from harborsync.reference import Digest
     from harborsync.registries.harbor_lists import Lists
     from harborsync.registries.harbor_projects import Projects
 
 _CONFLICT: Final = 409
+#: Seconds for which the labels of a project are taken to be the same: those of one run.
+_KNOWN_FOR: Final = 60.0
 _GLOBAL: Final = "g"
 _OF_PROJECT: Final = "p"
 
@@ -35,14 +38,16 @@ class Labels:
         api: Harbor's API.
         projects: Its projects.
         lists: Who knows which projects refuse their lists.
+        clock: Tells when to ask again.
     """
 
-    def __init__(self, api: HarborApi, projects: Projects, lists: Lists) -> None:
+    def __init__(self, api: HarborApi, projects: Projects, lists: Lists, clock: Clock) -> None:
         self._api = api
         self._projects = projects
         self._lists = lists
+        self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, dict[str, Record]] = {}
+        self._known: dict[str, tuple[float, list[Record]]] = {}
 
     def get_labels(self, repository: str, digest: Digest) -> frozenset[str]:
         """Return the names of an artifact's labels, empty if it is not there.
@@ -96,11 +101,9 @@ class Labels:
 
     def _detach(self, repository: str, digest: Digest, name: str) -> None:
         """Take a label off; of two with one name, both."""
-        project = project_of(repository)
-        records = [*self._scope(_GLOBAL), *self._scope(_OF_PROJECT, self._project_id(project))]
         what = f"take the label {name!r} off {repository}@{digest}"
-        for record in records:
-            if record.get("name") == name:
+        for record in self._records(project_of(repository)):
+            if record["name"] == name:
                 path = repository_path(repository, "artifacts", digest, "labels", record["id"])
                 self._api.delete(path, what=what, needs="artifact-label:delete")
 
@@ -108,8 +111,7 @@ class Labels:
         record = self._of(project).get(label.name)
         if record is None:
             record = self._made(project, label)
-            with self._lock:
-                self._known[project][label.name] = record
+            self._records(project).append(record)
         found: int = record["id"]
         return found
 
@@ -143,15 +145,19 @@ class Labels:
         return record
 
     def _of(self, project: str) -> dict[str, Record]:
-        """Return the labels that count in a project, by name; asked for once."""
+        """Return the labels that count in a project, by name: its own hide the global ones."""
+        return {each["name"]: each for each in self._records(project)}
+
+    def _records(self, project: str) -> list[Record]:
+        """Return global labels, then those of a project; asked for once in a while."""
         with self._lock:
-            if project not in self._known:
-                both = (
-                    *self._scope(_GLOBAL),
-                    *self._scope(_OF_PROJECT, self._project_id(project)),
-                )
-                self._known[project] = {each["name"]: each for each in both if each.get("name")}
-            return self._known[project]
+            until, known = self._known.get(project, (0.0, []))
+            if project not in self._known or self._clock.monotonic() >= until:
+                project_id = self._project_id(project)
+                both = [*self._scope(_GLOBAL), *self._scope(_OF_PROJECT, project_id)]
+                known = [each for each in both if each.get("name")]  # an empty name is taken, too
+                self._known[project] = self._clock.monotonic() + _KNOWN_FOR, known
+            return known
 
     def _scope(self, scope: str, project_id: int | None = None) -> list[Record]:
         what = "list labels"

@@ -13,7 +13,7 @@ from harborsync.reference import Digest
 from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
-    from harborsync.testing import LoopbackHarbor
+    from harborsync.testing import FakeClock, LoopbackHarbor
 
 ADMIN = Credential(username="admin", secret=Secret("Harbor12345"))
 NONE = frozenset[str]()
@@ -52,7 +52,7 @@ def test_a_projects_label_goes_before_a_global_one(
         Label(name="ours"),
         Label(name="release", color="#0065AB", is_global=True),
     )
-    assert open_harbor.lines == ["GET /labels", "GET /projects", "GET /labels"] * 2
+    assert open_harbor.lines == ["GET /projects", "GET /labels", "GET /labels"] * 2
 
 
 def test_labels_are_attached_and_made_in_the_project(
@@ -145,3 +145,20 @@ def test_other_refusals_are_told(harbor: LoopbackHarbor, open_harbor: Any, image
         with pytest.raises(RegistryError, match="read only") as caught:
             change(registry, image, Label(name=label))
         assert "read-only for now" in (caught.value.hint or "")
+
+
+def test_labels_that_change_are_seen_by_the_next_run(
+    harbor: LoopbackHarbor, open_harbor: Any, clock: FakeClock, image: Digest
+) -> None:
+    """What was deleted and made again has another id."""
+    registry = open_harbor()
+    old = harbor.add_label("release", project="app")
+    change(registry, image, Label(name="release"))
+    before = len(open_harbor.lines)
+    change(registry, image, detach=frozenset({"release"}))
+    assert len(open_harbor.lines) - before == 1
+    del harbor.state.labels[old.id]
+    new = harbor.add_label("release", project="app")
+    clock.sleep(60.0)
+    change(registry, image, Label(name="release"))
+    assert harbor.artifact("app/web", str(image)).label_ids == [new.id]

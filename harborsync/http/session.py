@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync import __version__
-from harborsync.http.auth import Porter, Ticket
+from harborsync.http.auth import NOBODY, Porter, Ticket
 from harborsync.http.bulk import PLAIN_BLOCK, TLS_BLOCK
 from harborsync.http.doors import USUAL, Door
 from harborsync.http.exchange import Path, Reply, Request, check_headers
@@ -30,7 +30,7 @@ from harborsync.http.redirects import check_scheme, follow
 from harborsync.http.retries import Retries
 from harborsync.http.tokenserver import TOKEN_CAP, TokenServer
 from harborsync.http.urls import Origin, Url, check_target
-from harborsync.http.wire import ERROR_CAP, Answer, Body, Call, Transport
+from harborsync.http.wire import ERROR_CAP, Answer, Body, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def open_transport(
     expired_403: Callable[[Answer], bool] = _never,
     door: Door = USUAL,
     resolve: Resolver = socket.getaddrinfo,
-) -> Transport:
+) -> HttpTransport:
     """Lay the cable to an endpoint; makes no request.
 
     Args:
@@ -81,6 +81,21 @@ def open_transport(
         _warn_insecure(home)
     key = HostKey(origin=home, options=options, clock=context.clock, resolve=resolve)
     return HttpTransport(endpoint.host, context, key, expired_403=expired_403, door=door)
+
+
+def ask_how_to_log_in(
+    endpoint: Endpoint, context: OpenContext, *, resolve: Resolver = socket.getaddrinfo
+) -> Answer:
+    """Return what ``/v2/`` of an endpoint answers to somebody without a login (OCI-2.3).
+
+    Raises:
+        TransportError: Nobody answers.
+    """
+    transport = open_transport(endpoint, context, resolve=resolve)
+    try:
+        return transport.ping()
+    finally:
+        transport.close()
 
 
 class HttpTransport:
@@ -184,6 +199,10 @@ class HttpTransport:
         if self._porter.takes_as_expired(ticket, answer):
             return attrs.evolve(answer, status=HTTPStatus.UNAUTHORIZED)
         return answer
+
+    def ping(self) -> Answer:
+        """Return what the API's root answers to somebody without a login."""
+        return self._ping(NOBODY)
 
     def close(self) -> None:
         """Let go of the connections; the last transport of a host closes them."""

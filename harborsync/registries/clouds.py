@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from harborsync.clouds import recognise, recognise_challenge
 from harborsync.errors import Denied, InvalidValue, MissingDependency, NoCredentials
 from harborsync.registries.calls import Api, path, pushing
 from harborsync.registries.creation import CREATION_OPTIONS
@@ -22,6 +23,7 @@ from harborsync.secrets import redact_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harborsync.clouds import CloudHost
     from harborsync.endpoint import Endpoint
     from harborsync.http.wire import Answer, Transport
     from harborsync.provider import OpenContext
@@ -72,6 +74,26 @@ def _is_here(scheme: str, host: str) -> bool:
 def at_host(endpoint: Endpoint, host: str, prefix: str) -> Endpoint:
     """Return an endpoint with its host spelt out, for the cable."""
     return attrs.evolve(endpoint, address=f"{host}/{prefix}" if prefix else host)
+
+
+def probe(endpoint: Endpoint, context: OpenContext) -> CloudHost | None:
+    """Return whose registry stands behind an endpoint; asks it once, without a login.
+
+    The host's name tells if it is a cloud's own. A customer's own domain shows nothing, and what
+    its registry says of itself does.
+
+    Raises:
+        TransportError: Nobody answers.
+    """
+    from harborsync.http.challenges import parse_challenges  # noqa: PLC0415 - loads requests
+    from harborsync.http.session import ask_how_to_log_in  # noqa: PLC0415
+
+    known = recognise(endpoint.host)
+    if known is not None:
+        return known
+    answer = ask_how_to_log_in(endpoint, context)
+    offered = parse_challenges(answer.headers.all("www-authenticate"))
+    return recognise_challenge(endpoint.host, [each.service for each in offered])
 
 
 def push_taken(name: str, transport: Transport, context: OpenContext) -> Callable[[str], bool]:

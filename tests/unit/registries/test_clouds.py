@@ -11,13 +11,14 @@ from harborsync.endpoint import Endpoint
 from harborsync.errors import Denied, InvalidValue, MissingDependency, NoCredentials, NotFound
 from harborsync.http.session import open_transport
 from harborsync.provider import OpenContext
-from harborsync.registries.clouds import Preferring, at_host, check_api, push_taken
+from harborsync.registries.clouds import Preferring, at_host, check_api, probe, push_taken
 from harborsync.retry import RetryPolicy
 from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harborsync.clouds import CloudHost
     from harborsync.errors import HarborsyncError
 
 
@@ -94,6 +95,39 @@ def test_another_refusal_is_an_error() -> None:
         _taken(Said(status=403))
     with pytest.raises(NotFound):
         _taken(Said(status=404, body=b'{"errors":[{"code":"UNKNOWN"}]}'))
+
+
+# --- a customer's own domain -----------------------------------------------------------------
+
+
+def _probed(challenge: str) -> tuple[CloudHost | None, list[Heard]]:
+    said = Said(status=401, headers=(("WWW-Authenticate", challenge),))
+    with ScriptedServer(lambda heard: said) as server:
+        endpoint = Endpoint.parse(f"registry+http://{server.host}")
+        return probe(endpoint, OpenContext()), server.heard
+
+
+def test_what_a_registry_says_of_itself_tells_whose_it_is() -> None:
+    """One request, without a login."""
+    service = "registry.aliyuncs.com:cn-beijing:cri-0123"
+    found, heard = _probed(f'Bearer realm="https://auth.example",service="{service}"')
+    assert found is not None
+    assert (found.kind, found.instance) == ("acr-ee", "cri-0123")
+    assert [each.target for each in heard] == ["/v2/"]
+    assert "authorization" not in heard[0].headers
+
+
+def test_most_registries_are_nobodys_we_know() -> None:
+    """Then they are opened as any other."""
+    assert _probed('Bearer realm="https://auth.example",service="harbor-registry"')[0] is None
+    assert _probed("Basic realm=x")[0] is None
+
+
+def test_a_clouds_own_name_needs_no_request() -> None:
+    """Nobody is there to answer."""
+    found = probe(Endpoint.parse("eu.gcr.io"), OpenContext())
+    assert found is not None
+    assert found.kind == "gcr"
 
 
 # --- the better way, and the lesser one ----------------------------------------------------------

@@ -114,7 +114,7 @@ class Delivery:
 class Receiver(Protocol):
     """Stands for a program that receives webhooks."""
 
-    def __call__(self, delivery: Delivery) -> int | None:
+    def __call__(self, delivery: Delivery, /) -> int | None:
         """Take a delivery and return the status to answer it with; None is 200.
 
         Raises:

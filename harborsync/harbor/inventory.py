@@ -32,7 +32,7 @@ class Inventory:
         runs: The last run of each policy that has run, by the policy's id; or None.
         robots: Its robots; or None.
         repositories: The full names of its repositories; or None.
-        labels: The names of its labels, of all projects; or None.
+        labels: The names of its labels, of all projects, if a policy asks for any; or None.
         workers: How many jobs it does at a time; or None.
         settings: Its settings; or None.
         unseen: What could not be read, and why.
@@ -65,7 +65,7 @@ def take_inventory(harbor: Harbor, *, now: datetime) -> Inventory:
         runs=seen.look("runs", lambda: dict(_last_runs(harbor, policies))),
         robots=seen.look("robots", lambda: tuple(_robots(harbor))),
         repositories=seen.look("repositories", lambda: tuple(_repositories(harbor))),
-        labels=seen.look("labels", lambda: frozenset(_labels(harbor))),
+        labels=seen.look("labels", lambda: frozenset(_labels(harbor, policies))),
         workers=seen.look(
             "workers", lambda: sum(pool.concurrency for pool in harbor.system.workers())
         ),
@@ -110,7 +110,10 @@ def _repositories(harbor: Harbor) -> Iterator[str]:
         yield item["name"]
 
 
-def _labels(harbor: Harbor) -> Iterator[str]:
+def _labels(harbor: Harbor, policies: tuple[ReplicationPolicy, ...]) -> Iterator[str]:
+    """Yield those of everybody and of every project, if some policy asks for labels at all."""
+    if not any(condition.type == "label" for policy in policies for condition in policy.filters):
+        return
     yield from (label.name for label in harbor.labels.list())
     for project in harbor.projects.list():
         yield from (label.name for label in harbor.labels.list(project=project.name))

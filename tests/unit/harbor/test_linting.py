@@ -328,6 +328,14 @@ def test_looking_writes_nothing(messy: Harbor, server: LoopbackHarbor, clock: Fa
     assert all(request.path.startswith("/api/v2.0/") for request in server.requests)
 
 
+def test_labels_are_read_only_if_a_policy_asks_for_one(
+    harbor: Harbor, server: LoopbackHarbor
+) -> None:
+    """They take two requests for each project."""
+    take_inventory(harbor, now=NOW)
+    assert not any("/labels" in request.path for request in server.requests)
+
+
 def test_the_last_run_is_found(messy: Harbor) -> None:
     """The newest of each policy."""
     report = messy.executions.run_and_watch("odd")

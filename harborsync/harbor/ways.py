@@ -115,14 +115,14 @@ class Way:
     @cached_property
     def _name(self) -> str | None:
         """The glob on names: what the filter, the listed repositories and the prefix come to."""
-        if self._listed:
-            return join_globs(self._listed) or self._said.name
-        return _below(self._prefix_here, self._said.name) or self._said.name
+        below = _below(self._prefix_here, self._said.name) or self._said.name
+        return self._listed or below if self._rule.repositories else below
 
     @cached_property
-    def _listed(self) -> list[str]:
-        """The repositories that the rule names, but for those its filter has nothing of."""
-        return sorted(filter(self._rule.where.may_match_repository, self._rule.repositories))
+    def _listed(self) -> str | None:
+        """The glob on the repositories that the rule names and its filter may want, if any."""
+        wanted = filter(self._rule.where.may_match_repository, self._rule.repositories)
+        return join_globs(sorted(wanted))
 
     @cached_property
     def _prefix_here(self) -> str:
@@ -130,8 +130,8 @@ class Way:
 
     def _name_gaps(self) -> Iterator[Gap]:
         why = "a Harbor rule has one glob on the name, which cannot say all of it"
-        if self._listed:
-            if join_globs(self._listed) is None:
+        if self._rule.repositories:
+            if self._listed is None:
                 advice = "write a rule for each namespace"
                 yield Gap(what="repositories", why=why, effect=Effect.MORE, advice=advice)
         elif _below(self._prefix_here, self._said.name) == "":

@@ -164,6 +164,15 @@ def test_repositories_that_no_glob_lists_are_a_gap() -> None:
     """A rule for each namespace would do."""
     found = compiled(repositories=("team/app", "lib/x"))
     assert what(found) == {"repositories": Effect.MORE}
+    below = compiled(source=f"{HERE}/team", repositories=("team/app", "team/x/y"))
+    assert what(below) == {"repositories": Effect.MORE}
+    assert below.policies[0].filters[0] == PolicyFilter(type="name", value="team/**")
+
+
+def test_listed_repositories_of_which_the_filter_has_nothing_are_a_gap() -> None:
+    """We would copy nothing; no glob on names says so."""
+    found = compiled(repositories=("team/app",), where="name like 'lib/**'")
+    assert what(found) == {"repositories": Effect.MORE}
 
 
 # --- everything else ---------------------------------------------------------------------------

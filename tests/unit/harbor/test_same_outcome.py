@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from harborsync import Naming, ReplicationRule, Replicator, Secret
@@ -127,3 +128,34 @@ def test_a_policy_and_the_rule_it_becomes_bring_over_the_same(
     assert back.notes == ()
     with Replicator([back.rule], credentials={filled.host: ADMIN}) as replicator:
         assert not replicator.plan().to_copy
+
+
+def test_a_harbor_pulls_the_same_as_we_bring(harbor: Harbor, server: LoopbackHarbor) -> None:
+    """From below a project of another Harbor, into a project of its own."""
+    with LoopbackHarbor() as far:
+        far.add_project("team")
+        digest = far.push_image("team/web/ui", "v1.0")
+        far.push_image("team/web/ui", "dev", seed=1)
+        far.push_image("library/other", "v1.0", seed=2)
+        far_end = attrs.evolve(far.endpoint, address=f"{far.host}/team")
+        rules = [
+            ReplicationRule(
+                name=name,
+                source=far_end,
+                destinations=attrs.evolve(server.endpoint, address=f"{server.host}/app/{name}"),
+                where="tag like 'v*'",
+                on_conflict="overwrite",
+                naming=Naming(flatten=1, namespace="x"),
+                metadata=(),
+            )
+            for name in ("ours", "theirs")
+        ]
+        logins = {server.host: ADMIN, far.host: ADMIN}
+        with Replicator(rules[:1], credentials=logins) as replicator:
+            replicator.run().raise_for_failures()
+        wanted = compile_rule(rules[1], into=server.endpoint).check()
+        apply(harbor, [wanted], Wish(logins=dict.fromkeys(wanted.logins, ADMIN)))
+        assert harbor.executions.run_and_watch("theirs").ok
+    for name in ("ours", "theirs"):
+        assert server.tags(f"app/{name}/x/web/ui") == {"v1.0": digest}
+        assert not server.tags(f"app/{name}/x/other")

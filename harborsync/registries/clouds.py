@@ -148,8 +148,8 @@ class Preferring:
             otherwise: Asks in another way.
         """
         if what not in self._refused:
-            results = best()
             try:
+                results = best()
                 first = next(results)
             except StopIteration:
                 return

@@ -162,9 +162,7 @@ class LoopbackEcr(CloudServers):
     @property
     def identity(self) -> AwsIdentity:
         """The first access key, to hand over among the credentials."""
-        held = self.keyring.environment
-        session = _session(held["AWS_ACCESS_KEY_ID"], held["AWS_SECRET_ACCESS_KEY"])
-        return AwsIdentity(session=session)
+        return identity_of(self.keyring)
 
     # --- for tests -------------------------------------------------------------------------
 
@@ -353,6 +351,13 @@ class _Repositories(CloudRepositories):
         if manifest is not None and (repository, str(manifest.digest)) in self.archived:
             # The words are not Amazon's own, which were not to be found.
             raise Refusal(403, "DENIED", "The image is archived and must be restored first")
+
+
+def identity_of(keyring: Keyring) -> AwsIdentity:
+    """Return an identity that holds the first key."""
+    held = keyring.environment
+    session = _session(held["AWS_ACCESS_KEY_ID"], held["AWS_SECRET_ACCESS_KEY"])
+    return AwsIdentity(session=session)
 
 
 @cache

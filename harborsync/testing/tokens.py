@@ -175,7 +175,7 @@ class TokenAuth:
     """Wants a token, and issues tokens.
 
     Args:
-        users: Passwords by user.
+        users: Passwords by user; who is added to it later is a user, too.
         lifetime: Seconds a token is good.
         clock: Tells when one has expired.
         grants: Given a user, or None for nobody, and what is asked for: the actions granted.
@@ -191,7 +191,7 @@ class TokenAuth:
         grants: Callable[[str | None, Access], Collection[str]] = everything,
         algorithm: str = "HS256",
     ) -> None:
-        self._users = dict(users)
+        self._users = users
         self._lifetime = lifetime
         self._clock = clock or SystemClock()
         self._grants = grants

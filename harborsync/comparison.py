@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.artifact import NOT_FETCHED, Artifact, Unknown
-from harborsync.errors import Side, on_side
+from harborsync.errors import RegistryError, Side, on_side
 from harborsync.graph import Subset
 from harborsync.plan import Action, Step
 from harborsync.reference import ArtifactRef, Digest, Tag
@@ -111,7 +111,11 @@ class _Comparison:
         name = self._planning.named(self._rule, self._to, self._source)
         if self._planning.warehouse.known_tags(self._to, name.repository) is not None:
             self._rule.naming.check(name, self._registry.quirks)
-            yield self.step(name)
+            step = self.step(name)
+            if step.writes and self._artifact.unreadable:
+                msg = f"cannot read {self._source}: {self._artifact.unreadable}"
+                raise RegistryError(msg, side=Side.SOURCE)
+            yield step
 
     def step(self, name: ArtifactRef) -> Step:
         """Return what is to be done about the artifact under ``name``."""

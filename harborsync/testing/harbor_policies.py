@@ -275,6 +275,8 @@ class Policies:
             updated=now,
         )
         _validate(policy)
+        if policy.kind == "scheduled" and self._state.since(2, 9):
+            _check_pace(policy)
         self._check_place(policy)
         return policy
 
@@ -321,8 +323,7 @@ def _validate(policy: Policy) -> None:
     if policy.trigger is not None:
         _check_trigger(policy.trigger)
     if policy.namespace and not _NAMESPACE.fullmatch(policy.namespace):
-        msg_0 = f"invalid destination namespace: {policy.namespace}"
-        refuse.bad_request(msg_0)
+        refuse.bad_request(f"invalid destination namespace: {policy.namespace}")
 
 
 def _check_filter(each: Mapping[str, Any]) -> None:
@@ -357,8 +358,12 @@ def _check_trigger(trigger: Mapping[str, Any]) -> None:
     try:
         Cron.parse(text)
     except BadCron:
-        msg_0 = f"invalid cron string for scheduled trigger: {text}"
-        refuse.bad_request(msg_0)
+        refuse.bad_request(f"invalid cron string for scheduled trigger: {text}")
+
+
+def _check_pace(policy: Policy) -> None:
+    """Refuse a schedule that fires more than once a minute, or that looks like it."""
+    text = policy.trigger["trigger_settings"]["cron"] if policy.trigger else ""
     seconds, minutes = text.split(" ")[:2]
     if seconds != "0":
         refuse.bad_request(

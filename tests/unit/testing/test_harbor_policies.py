@@ -50,6 +50,23 @@ def test_one_at_a_time_is_known_since_214(
     assert "single_active_replication" not in admin("GET", "/replication/policies/1").json
 
 
+@pytest.mark.parametrize(("version", "status"), [("2.8", 201), ("2.12", 400)])
+def test_a_schedule_may_be_hasty_up_to_28(
+    make_harbor: Callable[..., LoopbackHarbor],
+    log_in: Callable[..., Any],
+    server: LoopbackRegistry,
+    version: str,
+    status: int,
+) -> None:
+    """Since 2.9 seconds must be 0 and minutes no star (HARBOR-14)."""
+    admin = log_in(make_harbor(version=version), "admin", "Harbor12345")
+    url = f"http://{server.host}"
+    admin("POST", "/registries", {"name": "far", "type": "docker-registry", "url": url})
+    every_minute = {"type": "scheduled", "trigger_settings": {"cron": "30 * * * * *"}}
+    reply = admin("POST", "/replication/policies", _body(trigger=every_minute))
+    assert reply.status == status
+
+
 @pytest.mark.usefixtures("far")
 def test_lists_are_in_any_order(admin: Any) -> None:
     """The newest first, unless another order is asked for."""

@@ -144,6 +144,18 @@ def test_what_will_be_copied_is_read_instead_of_asked_for(
     assert ends.source.operations[before : before + 1] == (asked,)
 
 
+def test_what_cannot_be_read_is_a_failure_of_the_plan(ends: _Ends) -> None:
+    """Such as an image in an archive; where it is there already nobody minds."""
+    asleep = attrs.evolve(ends.listed_artifact(), unreadable="it is archived")
+    planning = ends.planning()
+    rule = ReplicationRule(name="r", source=SOURCE, destinations=MIRROR, where="everything")
+    assert list(compare(planning, rule, asleep)) == []
+    (failure,) = planning.failures
+    assert "it is archived" in failure.failure.message
+    IMAGE.push_to(ends.mirror, THERE, "v1")
+    assert [step.action for step in ends.steps(asleep)] == [Action.SKIP]
+
+
 def test_what_is_there_already_is_skipped(ends: _Ends) -> None:
     """Listings tell; nobody is asked for the digest."""
     IMAGE.push_to(ends.mirror, THERE, "v1")

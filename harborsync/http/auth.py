@@ -282,10 +282,12 @@ class Porter:
         assert challenge is not None  # noqa: S101 - the token shown came of it
         return self._with_token(call, url, challenge, self._credential(call))
 
-    def diagnosis(self, shown: Ticket, call: Call) -> str:
+    def diagnosis(self, shown: Ticket, call: Call, answer: Answer) -> str:
         """Return what is known about why a request was refused, or nothing (OCI-2.10)."""
         if not self._door.says_401_for_rights or shown.credential is None:
             return diagnosis(shown)
+        if answer.status != _UNAUTHORIZED or _is_bare(answer):
+            return ""
         whose = f"{shown.credential.username!r} is known"
         if shown.token is None:
             return f"{whose}, and lacks {permissions(call.scopes)}, or one of them"
@@ -463,5 +465,8 @@ def _with_password(credential: Credential | None) -> Ticket | None:
 
 def _is_about_a_name(answer: Answer) -> bool:
     """Tell whether a 401 without a challenge says that a name is wrong, as Harbor's do."""
-    bare = not any(text.strip() for text in answer.headers.all("www-authenticate"))
-    return bare and Refusal.of(answer).says_no_such_name
+    return _is_bare(answer) and Refusal.of(answer).says_no_such_name
+
+
+def _is_bare(answer: Answer) -> bool:
+    return not any(text.strip() for text in answer.headers.all("www-authenticate"))

@@ -191,7 +191,7 @@ class HttpTransport:
         ticket = self._porter.ticket(call, url)
         reply = self._converse(self._host.broad, call, url, ticket, body)
         if reply.status in _REFUSED:
-            reply.diagnosis = self._porter.diagnosis(ticket, call)
+            reply.diagnosis = self._porter.diagnosis(ticket, call, reply.answer)
         if reply.status == HTTPStatus.UNAUTHORIZED:
             self._porter.drop(ticket)
         answer = reply.finish(call.max_body)
@@ -245,7 +245,7 @@ class HttpTransport:
                 ticket, reply.finish(ERROR_CAP)
             ):
                 raise self._porter.refusal(ticket, reply.answer)
-        reply.diagnosis = self._porter.diagnosis(ticket, call)
+        reply.diagnosis = self._porter.diagnosis(ticket, call, reply.answer)
         return reply
 
     def _converse(

@@ -271,3 +271,18 @@ def test_a_challenge_for_the_catalog_is_for_the_catalog_only(
     harbor.clear_log()
     assert ask(transport).status == 200
     assert lines(harbor)[-1] == "GET v2 Bearer"
+
+
+def test_what_is_no_want_of_a_right_is_not_called_so(
+    harbor: LoopbackHarbor, open_as: Callable[[Credential], Transport]
+) -> None:
+    """A project that is not there is a 401 at Harbor's, and a Harbor in read-only mode a 403."""
+    for login in (robot(harbor, "repository:pull", "repository:push"), CAROL):
+        transport = open_as(login)
+        absent = ask(transport, "absent/web")
+        assert (absent.status, absent.diagnosis) == (401, "")
+        assert type(error_from(absent, "read it")).__name__ == "NotFound"
+        harbor.state.settings["read_only"] = True
+        refused = push(transport)
+        assert (refused.status, refused.diagnosis) == (403, "")
+        harbor.state.settings["read_only"] = False

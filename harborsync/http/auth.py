@@ -90,7 +90,7 @@ class Memory:
         self._challenge: Challenge | None = None
         self._scopes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._refused: dict[Credential, tuple[float, CredentialsRefused]] = {}
-        self._taken: set[Credential] = set()
+        self._taken: dict[Credential, float] = {}
 
     @property
     def challenge(self) -> Challenge | None:
@@ -135,11 +135,14 @@ class Memory:
 
     def note_taken_login(self, credential: Credential) -> None:
         """Remember that a login was good."""
-        self._taken.add(credential)
+        self._taken[credential] = self._clock.monotonic()
 
-    def was_taken(self, credential: Credential | None) -> bool:
-        """Tell whether a login was good once."""
-        return credential in self._taken
+    def was_taken(self, credential: Credential | None, *, lately: bool = False) -> bool:
+        """Tell whether a login was good once, or not long ago."""
+        when = self._taken.get(credential) if credential else None
+        if when is None or not lately:
+            return when is not None
+        return self._clock.monotonic() < when + REFUSAL_LASTS
 
     def note_refused_login(self, credential: Credential, error: CredentialsRefused) -> None:
         """Remember that the token server refused a login."""
@@ -265,7 +268,7 @@ class Porter:
     def _is_taken(self, shown: Ticket) -> bool:
         """Tell whether a login is good, by asking for what everybody may have."""
         credential = shown.credential
-        if not self._memory.was_taken(credential) and credential is not None:
+        if credential is not None and not self._memory.was_taken(credential, lately=True):
             if self._ping(shown).status == _UNAUTHORIZED:
                 return False
             self._memory.note_taken_login(credential)

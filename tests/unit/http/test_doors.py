@@ -286,3 +286,15 @@ def test_what_is_no_want_of_a_right_is_not_called_so(
         refused = push(transport)
         assert (refused.status, refused.diagnosis) == (403, "")
         harbor.state.settings["read_only"] = False
+
+
+def test_a_robot_that_ends_in_mid_run_is_told_from_one_without_rights(
+    harbor: LoopbackHarbor, open_as: Callable[[Credential], Transport], clock: FakeClock
+) -> None:
+    """Whether a login is good is found out anew after a while."""
+    transport = open_as(robot(harbor))
+    assert push(transport).status == 401
+    next(iter(harbor.state.robots.values())).disabled = True
+    clock.sleep(31.0)
+    with pytest.raises(CredentialsRefused):
+        push(transport)

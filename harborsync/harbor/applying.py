@@ -254,9 +254,9 @@ class _Site:
         registries: Mapping[str, RemoteRegistry],
     ) -> list[_Step]:
         """Return the steps that delete what is ours and not wanted, policies first."""
-        stale = [p for p in self._policies.values() if self._is_stale(p, policies)]
-        kept = [p for p in self._policies.values() if p not in stale]
-        used = {p.remote.name for p in kept if p.remote is not None}
+        others = [p for p in self._policies.values() if p.name not in policies]
+        stale = [p for p in others if self._is_stale(p, policies)]
+        used = {p.remote.name for p in others if p.remote is not None and p not in stale}
         idle = [
             r
             for r in self._registries.values()

@@ -9,8 +9,8 @@ r"""Which artifacts, in the words of a Harbor: what of a filter its replication 
 
 A rule of Harbor has a glob on the repository, globs on tags and sets of labels, of which all
 must hold, one after the other (goharbor/harbor, src/pkg/reg/filter/artifact.go); tags and labels
-may be excluded, too (HARBOR §9). Our globs are Harbor's, so those
-clauses are taken over as they are. ``or`` becomes braces where it stays within one path part.
+may be excluded, too (HARBOR §9). Our globs are Harbor's, so those clauses are taken over as they
+are. ``or`` becomes braces where it stays within one path part.
 """
 
 from __future__ import annotations

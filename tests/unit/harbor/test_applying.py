@@ -333,6 +333,21 @@ def test_what_no_rule_wants_is_deleted_only_when_asked(
     assert not list(harbor.registries.list())
 
 
+def test_a_registry_that_a_policy_leaves_is_deleted_at_once(
+    harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
+) -> None:
+    """The policy leads elsewhere first; a second time nothing changes."""
+    apply(harbor, [compiled(server, far)])
+    with LoopbackRegistry() as other:
+        moved, wish = compiled(server, other), Wish(prune=True)
+        assert told(apply(harbor, [moved], wish)) == [
+            f"create registry {name_of(other)}",
+            "update policy nightly",
+            f"delete registry {name_of(far)}",
+        ]
+        assert not apply(harbor, [moved], wish)
+
+
 def test_a_registry_that_somebody_uses_is_not_deleted(
     harbor: Harbor, server: LoopbackHarbor, far: LoopbackRegistry
 ) -> None:

@@ -38,7 +38,7 @@ class BulkRegistry(MemoryRegistry):
     Args:
         name: How people call it.
         room: Bytes that are left in each project, or None for no limit.
-        further: What a :class:`~harborsync.registries.memory.MemoryRegistry` takes besides.
+        further: What a ``MemoryRegistry`` takes besides.
     """
 
     def __init__(self, name: str = "bulk", *, room: int | None = None, **further: Any) -> None:

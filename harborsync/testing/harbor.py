@@ -13,6 +13,7 @@ tokens that hold less than was asked for, a 401 where others say 403, pages of a
 first administrator is ``admin`` with the password ``Harbor12345``, as in a new Harbor.
 
 The rooms: ``harbor_state`` (rows), ``harbor_artifacts`` (what a push or delete does to them),
+``harbor_limits`` (quotas, immutable tags),
 ``harbor_access`` and ``harbor_tokens`` (who may what), ``harbor_router`` (the table of the
 API), ``harbor_api_*`` (its handlers), ``harbor_v2`` (the registry).
 """
@@ -36,6 +37,7 @@ from harborsync.testing import (
     harbor_api_labels,
     harbor_api_limits,
     harbor_api_projects,
+    harbor_api_repositories,
     harbor_api_robots,
     harbor_api_system,
 )
@@ -99,6 +101,7 @@ ADMIN_PASSWORD: Final = "Harbor12345"  # noqa: S105 - what every new Harbor has
 #: Everything the API answers; other parts add their routes here.
 ROUTES: Final[tuple[Route, ...]] = (
     *harbor_api_projects.ROUTES,
+    *harbor_api_repositories.ROUTES,
     *harbor_api_artifacts.ROUTES,
     *harbor_api_labels.ROUTES,
     *harbor_api_robots.ROUTES,

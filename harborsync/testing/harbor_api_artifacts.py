@@ -1,8 +1,7 @@
-"""Repositories, artifacts and tags in the API of the emulated Harbor (HARBOR-7)."""
+"""Artifacts, their tags and their labels in the API of the emulated Harbor (HARBOR-7)."""
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
@@ -12,9 +11,11 @@ from harborsync.reference import Tag
 from harborsync.testing import harbor_artifacts as books
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_query import Condition, arrange, parse_q, select
+from harborsync.testing.harbor_reading import configuration
 from harborsync.testing.harbor_router import BASE, Context, Route, route
 from harborsync.testing.harbor_schema import typed
-from harborsync.testing.harbor_wire import HarborError, created, date, done, full, ok
+from harborsync.testing.harbor_shapes import show_accessory, show_artifact, show_tag
+from harborsync.testing.harbor_wire import HarborError, created, done, ok
 from harborsync.testing.server_wire import Response
 
 if TYPE_CHECKING:
@@ -22,25 +23,11 @@ if TYPE_CHECKING:
 
     from harborsync.testing.harbor_state import (
         HarborArtifact,
-        HarborLabel,
         HarborProject,
-        HarborRepository,
         HarborTag,
     )
 
-# The pictures of the portal; clients only pass them by.
-_IMAGE_ICON: Final = "sha256:0048162a053eef4d4ce3fe7518615bef084403614f8bca43b40ae2e762e11e06"
-_OTHER_ICON: Final = "sha256:da834479c923584f4cbcdecc0dac61f32bef1d51e8aae598cf16bd154efab49f"
-_COSIGN_ICON: Final = "sha256:20401d5b3a0f6dbc607c8d732eb08471af4ae6b19811a4efce8c6a724aed2882"
 _SOURCE: Final = re.compile(r"(?P<repository>[^@:]+)[@:](?P<reference>.+)")
-_REPOSITORY_FIELDS: Final[Mapping[str, Callable[[HarborRepository], Any]]] = {
-    "id": lambda each: each.id,
-    "name": lambda each: each.name,
-    "project_id": lambda each: each.project.id,
-    "creation_time": lambda each: each.created,
-    "update_time": lambda each: each.updated,
-    "pull_count": lambda each: each.pull_count,
-}
 _ARTIFACT_FIELDS: Final[Mapping[str, Callable[[HarborArtifact], Any]]] = {
     "id": lambda each: each.id,
     "digest": lambda each: each.digest,
@@ -59,78 +46,6 @@ _TAG_FIELDS: Final[Mapping[str, Callable[[HarborTag], Any]]] = {
     "push_time": lambda each: each.pushed,
     "pull_time": lambda each: each.pulled,
 }
-
-
-# --- repositories ----------------------------------------------------------------------------
-
-
-def list_all_repositories(context: Context) -> Response:
-    """List the repositories of every project the caller may see."""
-    rows = [
-        each for each in context.state.repositories.values() if context.identity.sees(each.project)
-    ]
-    return _repositories(context, rows)
-
-
-def list_repositories(context: Context, project: str) -> Response:
-    """List the repositories of a project."""
-    found = context.require(project, "repository", "list")
-    return _repositories(context, context.state.repositories_of(found))
-
-
-def get_repository(context: Context, project: str, repository: str) -> Response:
-    """Show a repository."""
-    found = context.require(project, "repository", "read")
-    return ok(show_repository(context.repository(found, repository)))
-
-
-def update_repository(context: Context, project: str, repository: str) -> Response:
-    """Change a repository's description, which is stored HTML escaped (HARBOR-4)."""
-    found = context.repository(context.require(project, "repository", "update"), repository)
-    body = typed(context.body, "repository", "Repository", {"description": "string"})
-    found.description = _escaped(body.get("description", ""))
-    found.updated = context.state.clock.now()
-    return done()
-
-
-def delete_repository(context: Context, project: str, repository: str) -> Response:
-    """Delete a repository with everything in it."""
-    found = context.repository(context.require(project, "repository", "delete"), repository)
-    books.delete_repository(
-        context.state, found, by=context.identity.name, request_id=context.request_id
-    )
-    return done()
-
-
-def show_repository(repository: HarborRepository) -> dict[str, Any]:
-    """Return a repository as the API shows it."""
-    return full(description=repository.description) | {
-        "artifact_count": sum(map(books.is_listed, repository.artifacts.values())),
-        "creation_time": date(repository.created),
-        "id": repository.id,
-        "name": repository.name,
-        "project_id": repository.project.id,
-        "pull_count": repository.pull_count,
-        "update_time": date(repository.updated),
-    }
-
-
-def _repositories(context: Context, rows: list[HarborRepository]) -> Response:
-    conditions = parse_q(context.query.get("q", ""))
-    blob = conditions.get("blob_digest")
-    if blob is not None:
-        # Where a blob can be mounted from: what Harbor's own replication asks.
-        rows = [each for each in rows if _holds(each, str(blob.value))]
-    return context.page(rows, show_repository, fields=_REPOSITORY_FIELDS, default="-creation_time")
-
-
-def _holds(repository: HarborRepository, digest: str) -> bool:
-    return any(digest in each.sizes for each in repository.artifacts.values())
-
-
-def _escaped(text: str) -> str:
-    # Go writes the quotes as numbers.
-    return html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
 # --- artifacts -------------------------------------------------------------------------------
@@ -210,7 +125,7 @@ def get_addition(
     artifact = context.artifact(found, repository, reference)
     if addition != "build_history" or not artifact.attributes:
         refuse.bad_request(f"addition {addition} isn't supported for {artifact.kind}")
-    history = books.configuration(context.state, artifact).get("history") or []
+    history = configuration(context.state, artifact).get("history") or []
     return ok(history, {"Content-Type": "application/json; charset=utf-8"})
 
 
@@ -254,127 +169,6 @@ def _with_labels(rows: list[HarborArtifact], condition: Condition | None) -> lis
 def _check_no_proxy(project: HarborProject) -> None:
     if project.registry_id:
         refuse.not_allowed(f"the operation isn't supported for a proxy project: {project.name}")
-
-
-def show_artifact(context: Context, artifact: HarborArtifact) -> dict[str, Any]:
-    """Return an artifact as the API shows it, with the parts that were asked for."""
-    newer = context.state.since(2, 12)
-    shown = full(
-        annotations=dict(artifact.annotations),
-        artifact_type=artifact.artifact_type if newer else "",
-        extra_attrs=dict(artifact.attributes),
-        addition_links=_addition_links(artifact),
-        repository_name=artifact.repository.name if newer else "",
-    )
-    shown = {name: value for name, value in shown.items() if value}
-    return shown | {
-        "accessories": _shown_accessories(context, artifact),
-        "digest": artifact.digest,
-        "icon": _IMAGE_ICON if artifact.kind == "IMAGE" else _OTHER_ICON,
-        "id": artifact.id,
-        "labels": _shown_labels(context, artifact),
-        "manifest_media_type": artifact.manifest_type,
-        "media_type": artifact.media_type,
-        "project_id": artifact.repository.project.id,
-        "pull_time": date(artifact.pulled),
-        "push_time": date(artifact.pushed),
-        "references": [_show_child(artifact, each) for each in artifact.children] or None,
-        "repository_id": artifact.repository.id,
-        "size": artifact.size,
-        "tags": _shown_tags(context, artifact),
-        "type": artifact.kind,
-    }
-
-
-def show_accessory(artifact: HarborArtifact) -> dict[str, Any]:
-    """Return an artifact as what belongs to another."""
-    accessory = artifact.accessory
-    assert accessory is not None  # noqa: S101 - the caller looked
-    subject = artifact.repository.artifacts.get(accessory.subject)
-    return {
-        "artifact_id": artifact.id,
-        "creation_time": date(accessory.created),
-        "digest": artifact.digest,
-        "icon": _COSIGN_ICON if accessory.kind == "signature.cosign" else "",
-        "id": accessory.id,
-        "size": artifact.size,
-        "subject_artifact_digest": accessory.subject,
-        "subject_artifact_id": subject.id if subject is not None else 0,
-        "subject_artifact_repo": artifact.repository.name,
-        "type": accessory.kind,
-    }
-
-
-def show_label(label: HarborLabel) -> dict[str, Any]:
-    """Return a label as the API shows it."""
-    return full(
-        color=label.color,
-        description=label.description,
-        id=label.id,
-        name=label.name,
-        project_id=label.project_id,
-        scope=label.scope,
-    ) | {"creation_time": date(label.created), "update_time": date(label.updated)}
-
-
-def show_tag(context: Context, tag: HarborTag) -> dict[str, Any]:
-    """Return a tag as the API shows it."""
-    repository = tag.artifact.repository
-    signed = {} if context.state.since(2, 9) else {"signed": False}
-    return signed | {
-        "artifact_id": tag.artifact.id,
-        "id": tag.id,
-        "immutable": context.flag("with_immutable_status")
-        and books.is_immutable(repository, tag.name),
-        "name": tag.name,
-        "pull_time": date(tag.pulled),
-        "push_time": date(tag.pushed),
-        "repository_id": repository.id,
-    }
-
-
-def _show_child(index: HarborArtifact, entry: Mapping[str, Any]) -> dict[str, Any]:
-    child = index.repository.artifacts.get(str(entry["digest"]))
-    platform = entry.get("platform")
-    shown = full(platform={"OsFeatures": None, **platform} if platform else None)
-    return (
-        shown
-        | full(annotations=entry.get("annotations"))
-        | {
-            "child_digest": entry["digest"],
-            "child_id": child.id if child is not None else 0,
-            "parent_id": index.id,
-            "urls": entry.get("urls"),
-        }
-    )
-
-
-def _shown_accessories(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
-    if not context.flag("with_accessory"):
-        return None
-    return [show_accessory(each) for each in books.accessories_of(artifact)] or None
-
-
-def _shown_labels(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
-    if not context.flag("with_label"):
-        return None
-    return [show_label(each) for each in context.state.labels_of(artifact)] or None
-
-
-def _shown_tags(context: Context, artifact: HarborArtifact) -> list[dict[str, Any]] | None:
-    if not context.flag("with_tag", usual=True):
-        return None
-    newest = sorted(artifact.tags.values(), key=lambda each: each.id, reverse=True)
-    return [show_tag(context, each) for each in newest] or None
-
-
-def _addition_links(artifact: HarborArtifact) -> dict[str, Any] | None:
-    if not artifact.attributes:
-        return None
-    repository = quote(quote(artifact.repository.short_name, safe=""), safe="")
-    project = artifact.repository.project.name
-    where = f"{BASE}/projects/{project}/repositories/{repository}/artifacts/{artifact.digest}"
-    return {"build_history": {"absolute": False, "href": f"{where}/additions/build_history"}}
 
 
 # --- tags ------------------------------------------------------------------------------------
@@ -449,15 +243,9 @@ def detach_label(
     return done()
 
 
-_REPOSITORY: Final = "/projects/{project}/repositories/{repository}"
-_ARTIFACTS: Final = f"{_REPOSITORY}/artifacts"
+_ARTIFACTS: Final = "/projects/{project}/repositories/{repository}/artifacts"
 _ARTIFACT: Final = f"{_ARTIFACTS}/{{reference}}"
 ROUTES: Final[tuple[Route, ...]] = (
-    route("GET", "/repositories", list_all_repositories),
-    route("GET", "/projects/{project}/repositories", list_repositories),
-    route("GET", _REPOSITORY, get_repository),
-    route("PUT", _REPOSITORY, update_repository),
-    route("DELETE", _REPOSITORY, delete_repository),
     route("GET", "/projects/{project}/artifacts", list_project_artifacts, since=(2, 12)),
     route("GET", _ARTIFACTS, list_artifacts),
     route("POST", _ARTIFACTS, copy_artifact),

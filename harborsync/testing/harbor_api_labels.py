@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.testing import harbor_refusals as refuse
-from harborsync.testing.harbor_api_artifacts import show_label
 from harborsync.testing.harbor_router import BASE, Context, Route, route
 from harborsync.testing.harbor_schema import typed
+from harborsync.testing.harbor_shapes import show_label
 from harborsync.testing.harbor_state import HarborLabel
 from harborsync.testing.harbor_wire import created, done, ok
 

@@ -6,15 +6,14 @@ accessories and the bytes a project uses. Everything here is called with the sta
 
 from __future__ import annotations
 
-import json
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from harborsync.content import INDEX_TYPES
 from harborsync.testing import harbor_refusals as refuse
+from harborsync.testing.harbor_limits import charge, check_mutable, check_room, release, warn
+from harborsync.testing.harbor_reading import read_artifact
 from harborsync.testing.harbor_state import (
     HarborAccessory,
     HarborArtifact,
@@ -25,36 +24,16 @@ from harborsync.testing.harbor_state import (
 from harborsync.testing.harbor_wire import HarborError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from harborsync.testing.harbor_state import HarborProject, HarborState
-    from harborsync.testing.storage import StoredManifest
+    from harborsync.testing.harbor_state import HarborState
 
 _COSIGN_TAG: Final = re.compile(r"sha256-([0-9a-f]{64})\.sig")
 _SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
-_IMAGE_CONFIGS: Final = frozenset(
-    {
-        "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.container.image.v1+json",
-    }
-)
-# Kinds of artifacts by the type of their configuration, else the last word before "config".
-_KINDS: Final = {
-    "application/vnd.cncf.helm.config.v1+json": "CHART",
-    "application/vnd.cnab.manifest.v1": "CNAB",
-    "application/vnd.wasm.config.v1+json": "WASM",
-    "application/vnd.goharbor.harbor.sbom.v1": "SBOM",
-}
-_NAMED_KIND: Final = re.compile(r"application/vnd\.[^.]*\.(\w+)\.config\.[^./]+\+json")
 #: Kinds of accessories by what they say they are; anything else with a subject is of no kind.
 _ACCESSORIES: Final = {
     "application/vnd.cncf.notary.signature": "signature.notation",
     "application/vnd.goharbor.harbor.sbom.v1": "sbom.harbor",
     "application/vnd.dev.cosign.artifact.sig.v1+json": "signature.cosign",
 }
-_WARNING_SHARE: Final = 0.85
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
-_KIBI: Final = 1024
 
 
 def record_push(
@@ -87,7 +66,7 @@ def record_push(
     )
     pushed = event(state, "push", artifact, tag=tag, by=by, request_id=request_id)
     state.emit(pushed)
-    _warn(state, pushed)
+    warn(state, pushed)
     return artifact
 
 
@@ -126,11 +105,7 @@ def delete_artifact(
     if repository.parents[artifact.digest]:
         msg = "the deleting artifact is referenced by others"
         raise HarborError(412, "VIOLATE_FOREIGN_KEY_CONSTRAINT", msg)
-    for accessory in accessories_of(artifact):
-        delete_artifact(state, accessory, by=by, request_id=request_id)
-    _remove(state, artifact, by=by, request_id=request_id)
-    for child in _orphans(artifact):
-        _remove(state, child, by=by, request_id=request_id)
+    _delete_deeply(state, artifact, by=by, request_id=request_id)
 
 
 def delete_repository(
@@ -274,164 +249,13 @@ def ensure_repository(state: HarborState, name: str) -> HarborRepository:
     return made
 
 
-# --- limits ----------------------------------------------------------------------------------
-
-
-def check_mutable(repository: HarborRepository, tag: str, *, doing: str = "push") -> None:
-    """Refuse to change a tag that a rule protects (HARBOR-13).
-
-    Raises:
-        HarborError: It is there and immutable.
-    """
-    if tag not in repository.tags or not is_immutable(repository, tag):
-        return
-    if doing == "delete":
-        refuse.precondition(f"the tag {tag} configured as immutable, cannot be deleted")
-    msg = (
-        f"Failed to process request due to '{repository.short_name}:{tag}' configured as immutable."
-    )
-    refuse.precondition(msg)
-
-
-def is_immutable(repository: HarborRepository, tag: str) -> bool:
-    """Tell whether a rule of the project protects a tag."""
-    return any(
-        not rule.get("disabled")
-        and _selects(rule["scope_selectors"].get("repository", ()), repository.short_name)
-        and _selects(rule["tag_selectors"], tag)
-        for rule in repository.project.immutable_rules.values()
-    )
-
-
-def check_room(state: HarborState, cause: HarborEvent, sizes: Mapping[str, int]) -> None:
-    """Refuse bytes that are more than a project may hold.
-
-    Args:
-        state: Where the refusal is noted.
-        cause: What brings them.
-        sizes: The bytes, by digest.
-
-    Raises:
-        HarborError: They are.
-    """
-    project = cause.project
-    size = sum(size for digest, size in sizes.items() if digest not in project.sizes)
-    if not 0 <= project.limit < project.used + size:
-        return
-    msg = (
-        f"adding {readable(size)} of storage resource, which when updated to current usage of"
-        f" {readable(project.used)} will exceed the configured upper limit of"
-        f" {readable(project.limit)}."
-    )
-    _warn(state, cause)
-    state.emit(attrs.evolve(cause, kind="quota_exceeded", details=msg))
-    refuse.denied(msg)
-
-
-def charge(state: HarborState, project: HarborProject, sizes: Mapping[str, int]) -> None:
-    """Count bytes that have come into a project, each digest once."""
-    new = {digest: size for digest, size in sizes.items() if digest not in project.sizes}
-    project.sizes.update(new)
-    _use(state, project, sum(new.values()))
-
-
-def release(state: HarborState, project: HarborProject, sizes: Iterable[str]) -> None:
-    """Count bytes that an artifact needed and perhaps nothing needs any more."""
-    project.uses.subtract(list(sizes))
-    gone = [digest for digest in sizes if project.uses[digest] <= 0]
-    _use(state, project, -sum(project.sizes.pop(digest, 0) for digest in gone))
-
-
-def readable(size: float) -> str:
-    """Return a size as Harbor's messages have it.
-
-    Example:
-        >>> readable(833), readable(40960)
-        ('833 B', '40.0 KiB')
-    """
-    unit = 0
-    while size >= _KIBI and unit + 1 < len(_UNITS):
-        size /= _KIBI
-        unit += 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
-
-
-def _use(state: HarborState, project: HarborProject, size: int) -> None:
-    if size:
-        project.used += size
-        project.quota_updated = state.clock.now()
-
-
-def _warn(state: HarborState, cause: HarborEvent) -> None:
-    """Tell of a project that is nearly full."""
-    project = cause.project
-    if 0 < project.limit * _WARNING_SHARE <= project.used:
-        held = f"{readable(project.used)} of {readable(project.limit)}"
-        details = f"quota usage reach 85%: resource storage used {held}"
-        state.emit(attrs.evolve(cause, kind="quota_warning", details=details))
-
-
-def _selects(selectors: Iterable[Mapping[str, Any]], name: str) -> bool:
-    """Tell whether every selector of a rule takes a name."""
-    return all(
-        matches(str(each["pattern"]), name) != str(each["decoration"]).lower().endswith("excludes")
-        for each in selectors
-    )
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Tell whether a doublestar pattern takes a name.
-
-    Example:
-        >>> matches("v*", "v1"), matches("*", "a/b"), matches("**", "a/b"), matches("{a,b}", "b")
-        (True, False, True, True)
-    """
-    return _compiled(pattern).fullmatch(name) is not None
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    pieces = re.findall(r"\*\*/?|\*|\?|\[[^\]]+\]|\\.|[{},]|[^*?\[{},\\]+|\[", pattern)
-    depth = 0
-    out = []
-    for piece in pieces:
-        depth += {"{": 1, "}": -1}.get(piece, 0)
-        out.append(_translated(piece, depth))
-    return re.compile("".join(out), re.DOTALL)
-
-
-def _translated(piece: str, depth: int) -> str:
-    fixed = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")"}
-    if piece == "," and depth:
-        return "|"
-    if piece in fixed:
-        return fixed[piece]
-    if piece.startswith("[") and piece.endswith("]"):
-        return f"[^{piece[2:]}" if piece[1] in "!^" else piece
-    return re.escape(piece.removeprefix("\\"))
-
-
-# --- reading a manifest ----------------------------------------------------------------------
+# --- inside ----------------------------------------------------------------------------------
 
 
 def _add_artifact(state: HarborState, repository: HarborRepository, digest: str) -> HarborArtifact:
     manifest = state.storage.manifest(repository.name, digest)
     assert manifest is not None  # noqa: S101 - it was pushed a moment ago
-    children = _children(manifest)
-    artifact = HarborArtifact(
-        id=state.next_id("artifact"),
-        repository=repository,
-        digest=digest,
-        manifest_type=manifest.media_type,
-        media_type=_config_type(manifest),
-        artifact_type="" if children or _is_index(manifest) else _artifact_type(manifest),
-        kind=_kind(_config_type(manifest)),
-        size=_size(repository, manifest, children),
-        pushed=state.clock.now(),
-        children=children,
-        attributes=_attributes(state, repository.name, manifest),
-        annotations=manifest.document.get("annotations") or {},
-        sizes=blob_sizes(manifest),
-    )
+    artifact = read_artifact(state, repository, manifest)
     repository.artifacts[digest] = artifact
     repository.parents.update(_child_digests(artifact))
     repository.project.uses.update(artifact.sizes.keys())
@@ -442,73 +266,8 @@ def _add_artifact(state: HarborState, repository: HarborRepository, digest: str)
     return artifact
 
 
-def blob_sizes(manifest: StoredManifest) -> dict[str, int]:
-    """Return the sizes of a manifest and what it is made of, by digest."""
-    document = manifest.document
-    parts = [document.get("config"), *(document.get("layers") or ())]
-    found = {str(part["digest"]): int(part.get("size", 0)) for part in parts if part}
-    return {str(manifest.digest): len(manifest.content), **found}
-
-
-def _is_index(manifest: StoredManifest) -> bool:
-    return manifest.media_type in INDEX_TYPES
-
-
-def _config_type(manifest: StoredManifest) -> str:
-    config = manifest.document.get("config") or {}
-    return manifest.media_type if _is_index(manifest) else str(config.get("mediaType", ""))
-
-
-def _artifact_type(manifest: StoredManifest) -> str:
-    return str(manifest.document.get("artifactType") or _config_type(manifest))
-
-
-def _kind(config_type: str) -> str:
-    if config_type in _IMAGE_CONFIGS or config_type in INDEX_TYPES:
-        return "IMAGE"
-    named = _NAMED_KIND.fullmatch(config_type)
-    return _KINDS.get(config_type) or (named[1].upper() if named else "UNKNOWN")
-
-
-def _children(manifest: StoredManifest) -> tuple[Mapping[str, Any], ...]:
-    return tuple(manifest.document.get("manifests") or ()) if _is_index(manifest) else ()
-
-
 def _child_digests(artifact: HarborArtifact) -> list[str]:
     return [str(each["digest"]) for each in artifact.children]
-
-
-def _size(
-    repository: HarborRepository, manifest: StoredManifest, children: Iterable[Mapping[str, Any]]
-) -> int:
-    """Return the bytes of a manifest and its blobs; those of an index are its children's too."""
-    if not _is_index(manifest):
-        return sum(blob_sizes(manifest).values())
-    held = (repository.artifacts.get(str(each["digest"])) for each in children)
-    return len(manifest.content) + sum(each.size for each in held if each is not None)
-
-
-def _attributes(state: HarborState, name: str, manifest: StoredManifest) -> dict[str, Any]:
-    """Return what the configuration of an image says that Harbor shows."""
-    if _config_type(manifest) not in _IMAGE_CONFIGS:
-        return {}
-    document = _configuration(state, name, manifest)
-    usual: dict[str, Any] = {
-        "architecture": "",
-        "author": "",
-        "config": {},
-        "created": None,
-        "os": "",
-    }
-    return {key: document.get(key, value) for key, value in usual.items()}
-
-
-def _configuration(state: HarborState, name: str, manifest: StoredManifest) -> dict[str, Any]:
-    blob = state.storage.blob(name, str(manifest.document["config"]["digest"]))
-    with suppress(ValueError):
-        document = json.loads(blob.read()) if blob is not None else {}
-        return document if isinstance(document, dict) else {}
-    return {}
 
 
 def _adopt_signature(state: HarborState, artifact: HarborArtifact, tag: str) -> None:
@@ -526,15 +285,6 @@ def _attach(state: HarborState, artifact: HarborArtifact, kind: str, subject: st
         artifact.accessory = HarborAccessory(
             id=state.next_id("accessory"), kind=kind, subject=subject, created=state.clock.now()
         )
-
-
-def configuration(state: HarborState, artifact: HarborArtifact) -> dict[str, Any]:
-    """Return the parsed configuration of an image."""
-    manifest = state.storage.manifest(artifact.repository.name, artifact.digest)
-    return _configuration(state, artifact.repository.name, manifest) if manifest else {}
-
-
-# --- copying and deleting --------------------------------------------------------------------
 
 
 def _copy_content(state: HarborState, source: HarborArtifact, name: str) -> None:
@@ -579,6 +329,17 @@ def _remove(
         repository.accessories[artifact.accessory.subject].remove(artifact)
     state.storage.delete_manifest(repository.name, artifact.digest)
     release(state, repository.project, artifact.sizes)
+
+
+def _delete_deeply(
+    state: HarborState, artifact: HarborArtifact, *, by: str, request_id: str
+) -> None:
+    """Delete an artifact, what belongs to it, and children that nothing else needs."""
+    for accessory in accessories_of(artifact):
+        _delete_deeply(state, accessory, by=by, request_id=request_id)
+    _remove(state, artifact, by=by, request_id=request_id)
+    for child in _orphans(artifact):
+        _delete_deeply(state, child, by=by, request_id=request_id)
 
 
 def _orphans(index: HarborArtifact) -> list[HarborArtifact]:

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlencode
 
 import attrs
@@ -20,14 +20,15 @@ from harborsync.content import OCI_INDEX
 from harborsync.errors import InvalidReference
 from harborsync.reference import Digest, Tag
 from harborsync.testing import harbor_artifacts as artifacts
+from harborsync.testing import harbor_limits as limits
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing import server_blobs as blobs
 from harborsync.testing import server_manifests as manifests
 from harborsync.testing import server_uploads as uploads
-from harborsync.testing.harbor_access import JOBSERVICE, Identity, identify
+from harborsync.testing.harbor_access import JOBSERVICE, Identity
 from harborsync.testing.harbor_manifests import check_manifest, check_policy
 from harborsync.testing.harbor_state import HarborEvent
-from harborsync.testing.harbor_tokens import SERVICE, SERVICE_PATH
+from harborsync.testing.harbor_v2_access import authorize, identify_caller, refuse_access
 from harborsync.testing.harbor_wire import HarborError
 from harborsync.testing.server_wire import Refusal, RequestBody, Response, json_response
 
@@ -46,14 +47,6 @@ _BACKEND: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _NAME: Final = r"/v2/(?P<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
-_ACTIONS: Final = {
-    "GET": "pull",
-    "HEAD": "pull",
-    "POST": "push",
-    "PUT": "push",
-    "PATCH": "push",
-    "DELETE": "delete",
-}
 _OCI: Final = {
     "application/vnd.oci.image.manifest.v1+json": "OCI manifest found, but accept header does not support OCI manifests",
     OCI_INDEX: "OCI index found, but accept header does not support OCI indexes",
@@ -92,9 +85,9 @@ def answer_v2(
     """Answer a request to ``/v2``."""
     try:
         shape, parts = _recognize(request)
-        identity = _identity(state, tokens, request)
+        identity = identify_caller(state, tokens, request)
         with state.lock:
-            _authorize(state, request, identity, parts.get("repository", ""))
+            authorize(state, request, identity, parts.get("repository", ""))
         handler = shape.handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             return _wrong_method(shape)
@@ -125,87 +118,13 @@ def check_names(request: Request) -> None:
             refuse.bad_request(f"bad request: invalid repository name: {name}")
 
 
-# --- who may ---------------------------------------------------------------------------------
-
-
-def _identity(state: HarborState, tokens: TokenService, request: Request) -> Identity:
-    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
-    return tokens.identity(request) if scheme == "bearer" else identify(state, request)
-
-
 def _recognize(request: Request) -> tuple[Shape, dict[str, str]]:
     """Return what a path means; one that means nothing is a matter of permission (HARBOR-2)."""
     matching = ((shape, shape.path.fullmatch(request.path)) for shape in _SHAPES)
     shape, found = next((pair for pair in matching if pair[1]), (None, None))
     if shape is None or found is None:
-        _refuse(f"un-recognized request: {request.method} {request.target}", "")
+        refuse_access(f"un-recognized request: {request.method} {request.target}", "")
     return shape, found.groupdict()
-
-
-def _authorize(state: HarborState, request: Request, identity: Identity, repository: str) -> None:
-    """Refuse what the caller may not do; the refusal is always a 401 (HARBOR-5).
-
-    Raises:
-        HarborError: They may not.
-    """
-    if request.path == "/v2/_catalog":
-        if not _may_read_catalog(identity):
-            _refuse("unauthorized to list catalog", 'Basic realm="harbor"')
-    elif not repository:
-        if not identity.known:
-            _refuse("unauthorized", _challenge(request, ()))
-    else:
-        _authorize_repositories(state, request, identity, repository)
-
-
-def _authorize_repositories(
-    state: HarborState, request: Request, identity: Identity, repository: str
-) -> None:
-    wanted = [(repository, _ACTIONS.get(request.method, "pull"))]
-    source = request.parameter("from") if request.method == "POST" else None
-    if source and request.parameter("mount"):
-        wanted.append((source, "pull"))
-    for name, action in wanted:
-        if "authorization" not in request.headers and request.method in {"GET", "HEAD"}:
-            msg = "authorize header needed to send HEAD to repository"
-            _refuse(msg, _challenge(request, wanted))
-        project = name.partition("/")[0]
-        if state.find_project(project) is None:
-            _refuse(f"project {project} not found", "")
-        if not _may(state, identity, name, action):
-            msg = f"unauthorized to access repository: {name}, action: {action}"
-            _refuse(msg, _challenge(request, wanted))
-
-
-def _may(state: HarborState, identity: Identity, repository: str, action: str) -> bool:
-    project = state.project(repository.partition("/")[0])
-    if identity.grants is not None:
-        return action in identity.grants.get(f"repository:{repository}", ())
-    return identity.may(project, "repository", action)
-
-
-def _may_read_catalog(identity: Identity) -> bool:
-    if identity.grants is not None:
-        return "*" in identity.grants.get("registry:catalog", ())
-    return identity.may_in_system("catalog", "read")
-
-
-def _challenge(request: Request, wanted: Any) -> str:
-    """Return a Basic challenge to whom has tried already, else one for a token (HARBOR-5)."""
-    if "authorization" in request.headers:
-        return 'Basic realm="harbor"'
-    challenge = f'Bearer realm="{request.origin}{SERVICE_PATH}",service="{SERVICE}"'
-    scopes = " ".join(f"repository:{name}:{_scope(action)}" for name, action in wanted)
-    return f'{challenge},scope="{scopes}"' if scopes else challenge
-
-
-def _scope(action: str) -> str:
-    return "pull,push" if action == "push" else action
-
-
-def _refuse(message: str, challenge: str) -> NoReturn:
-    headers = {"Docker-Distribution-API-Version": "registry/2.0", "WWW-Authenticate": challenge}
-    raise HarborError(401, "UNAUTHORIZED", f"{message}: {message}", headers)
 
 
 # --- answers of the registry behind ----------------------------------------------------------
@@ -243,8 +162,9 @@ def _ping(call: Call) -> Response:  # noqa: ARG001 - a handler
 
 def _get_blob(call: Call, repository: str, digest: str) -> Response:
     with call.state.lock:
-        held = digest in call.state.project(repository.partition("/")[0]).sizes
-    if call.request.method == "HEAD" and not held:
+        known = digest in call.state.project(repository.partition("/")[0]).sizes
+    known = known or call.hub.storage.blob(repository, digest) is not None
+    if call.request.method == "HEAD" and not known:
         # What never came into the project is not even asked for behind.
         refuse.not_found(f"blob {digest} not found")
     found = blobs.get_blob(call.hub, call.request, repository, digest)
@@ -299,10 +219,10 @@ def _room_for(call: Call, repository: str, sizes: dict[str, int]) -> Iterator[No
     """Check the quota before something is stored, and count it once it is."""
     with call.state.lock:
         cause = _cause(call, repository)
-        artifacts.check_room(call.state, cause, sizes)
+        limits.check_room(call.state, cause, sizes)
     yield
     with call.state.lock:
-        artifacts.charge(call.state, cause.project, sizes)
+        limits.charge(call.state, cause.project, sizes)
 
 
 def _cause(call: Call, repository: str, digest: str = "", tag: str = "") -> HarborEvent:
@@ -381,9 +301,9 @@ def _check_limits(call: Call, repository: str, tag: str, content: bytes) -> None
     state = call.state
     with state.lock:
         if tag and repository in state.repositories:
-            artifacts.check_mutable(state.repositories[repository], tag)
+            limits.check_mutable(state.repositories[repository], tag)
         digest = str(Digest.of(content))
-        artifacts.check_room(state, _cause(call, repository, digest, tag), {digest: len(content)})
+        limits.check_room(state, _cause(call, repository, digest, tag), {digest: len(content)})
 
 
 def _delete_manifest(call: Call, repository: str, reference: str) -> Response:

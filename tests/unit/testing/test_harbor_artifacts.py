@@ -25,112 +25,6 @@ def _manifest(**fields: Any) -> bytes:
     return json.dumps({"schemaVersion": 2, **fields}).encode()
 
 
-@pytest.mark.parametrize(
-    ("pattern", "name", "taken"),
-    [
-        ("v*", "v1.0", True),
-        ("v*", "1.0", False),
-        ("*", "a/b", False),
-        ("**", "a/b", True),
-        ("**/web", "web", True),
-        ("**/web", "team/a/web", True),
-        ("team/**", "team/a/web", True),
-        ("{a,b{1,2}}", "b2", True),
-        ("{a,b}", "c", False),
-        ("a,b", "a,b", True),
-        ("v[0-9]", "v7", True),
-        ("v[!0-9]", "v7", False),
-        ("v[^0-9]", "vx", True),
-        ("v?", "v1", True),
-        ("v?", "v/", False),
-        (r"v\*", "v*", True),
-        (r"v\*", "v1", False),
-        ("a.b", "axb", False),
-        ("[", "[", True),
-    ],
-)
-def test_a_pattern_takes_a_name(pattern: str, name: str, taken: bool) -> None:
-    """As doublestar patterns do (HARBOR-9)."""
-    assert books.matches(pattern, name) is taken
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (60_038, "58.6 KiB"),
-        (3 * 2**40, "3.0 TiB"),
-        (2**51, "2048.0 TiB"),
-    ],
-)
-def test_a_size_is_readable(size: int, text: str) -> None:
-    """With one digit after the point, from a kibibyte on."""
-    assert books.readable(size) == text
-
-
-@pytest.mark.parametrize(
-    ("config", "artifact", "kind", "shown"),
-    [
-        (
-            "application/vnd.oci.image.config.v1+json",
-            "",
-            "IMAGE",
-            "application/vnd.oci.image.config.v1+json",
-        ),
-        (
-            "application/vnd.cncf.helm.config.v1+json",
-            "",
-            "CHART",
-            "application/vnd.cncf.helm.config.v1+json",
-        ),
-        (
-            "application/vnd.acme.rocket.config.v2+json",
-            "",
-            "ROCKET",
-            "application/vnd.acme.rocket.config.v2+json",
-        ),
-        ("application/vnd.oci.empty.v1+json", "text/x-thing", "UNKNOWN", "text/x-thing"),
-    ],
-)
-def test_a_manifest_is_of_some_kind(
-    harbor: LoopbackHarbor, config: str, artifact: str, kind: str, shown: str
-) -> None:
-    """By the type of its configuration; the artifact type is the manifest's own word for it."""
-    fields = {"artifactType": artifact} if artifact else {}
-    part = {"mediaType": config, "digest": f"sha256:{1:064d}", "size": 1}
-    harbor.push_manifest("app/web", _manifest(config=part, **fields), "x")
-    row = harbor.artifact("app/web", "x")
-    assert (row.kind, row.media_type, row.artifact_type) == (kind, config, shown)
-
-
-def test_an_images_configuration_may_be_anything(harbor: LoopbackHarbor) -> None:
-    """What is no object says nothing; one that is lost neither."""
-    for number, content in enumerate((b"[]", b"no json", None)):
-        digest = f"sha256:{number:064d}"
-        if content is not None:
-            digest = str(harbor.storage.put_blob("app/web", content))
-        part = {
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": digest,
-            "size": 1,
-        }
-        harbor.push_manifest("app/web", _manifest(config=part), f"t{number}")
-        row = harbor.artifact("app/web", f"t{number}")
-        assert not any(row.attributes.values())
-        assert books.configuration(harbor.state, row) == {}
-
-
-def test_the_size_of_an_index_is_that_of_all_of_it(harbor: LoopbackHarbor) -> None:
-    """Its own bytes and its children's."""
-    index = random_index(1)
-    harbor.push("app/web", index, "multi")
-    row = harbor.artifact("app/web", "multi")
-    children = [harbor.artifact("app/web", str(each["digest"])) for each in row.children]
-    assert row.size == len(index.manifest.raw) + sum(each.size for each in children)
-    assert not any(books.is_listed(each) for each in children)
-
-
 def test_a_tag_moves_with_its_artifact(harbor: LoopbackHarbor) -> None:
     """The older one loses it; the same push again changes nothing."""
     first = harbor.push_image("app/web", "1.0", seed=1)
@@ -186,19 +80,6 @@ def test_a_tagged_child_is_listed_and_outlives_its_index(harbor: LoopbackHarbor)
     assert others
 
 
-def test_bytes_are_counted_once_and_given_back(harbor: LoopbackHarbor) -> None:
-    """When the last artifact that needs them goes."""
-    project = harbor.state.project("app")
-    harbor.push_image("app/web", "1.0")
-    used = project.used
-    harbor.push_image("app/other", "1.0")
-    assert project.used == used
-    books.delete_artifact(harbor.state, harbor.artifact("app/web", "1.0"))
-    assert project.used == used
-    books.delete_artifact(harbor.state, harbor.artifact("app/other", "1.0"))
-    assert (project.used, project.sizes) == (0, {})
-
-
 def test_events_tell_what_happened(harbor: LoopbackHarbor) -> None:
     """Each accessory that goes with its subject has its own; children of a repository none."""
     image = random_image(1)
@@ -241,3 +122,14 @@ def test_an_index_is_copied_though_a_child_lacks(harbor: LoopbackHarbor) -> None
     assert harbor.tags("library/web").keys() == {"x"}
     books.delete_artifact(harbor.state, harbor.artifact("library/web", "x"))
     assert harbor.tags("library/web") == {}
+
+
+def test_a_nested_index_goes_to_its_last_leaf(harbor: LoopbackHarbor) -> None:
+    """Children of children too, unless something else needs them."""
+    inner = random_index(1)
+    harbor.push("app/web", inner)
+    entry = {"mediaType": inner.manifest.media_type, "digest": str(inner.digest), "size": 1}
+    kind = "application/vnd.oci.image.index.v1+json"
+    harbor.push_manifest("app/web", _manifest(manifests=[entry]), "outer", media_type=kind)
+    books.delete_artifact(harbor.state, harbor.artifact("app/web", "outer"))
+    assert harbor.state.repository("app/web").artifacts == {}

@@ -253,9 +253,10 @@ class Porter:
             CredentialsError: The login is not taken, or no longer.
         """
         if shown.token is None:
-            if self._is_taken(shown):
-                return None
-            raise self.refusal(shown, answer)
+            renewed = self._renewed(call, shown)
+            if renewed is None and not self._is_taken(shown):
+                raise self.refusal(shown, answer)
+            return renewed
         second = self._with_token_again(call, url, shown)
         if not self._is_named(second) and self._memory.was_taken(second.credential):
             self._clock.sleep(self._door.relents_after or 0.0, self._cancel)
@@ -360,7 +361,7 @@ class Porter:
             self._source.forget(self._host)
 
     def _renewed(self, call: Call, shown: Ticket) -> Ticket | None:
-        """Return the login if its source has another one by now; no token opens that door."""
+        """Return the login as it is, if its source has another one by now."""
         credential = self._credential(call)
         second = _with_password(credential)
         if credential is not None and credential.kind is Kind.BEARER:

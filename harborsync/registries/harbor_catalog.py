@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.errors import CredentialsError, Denied, NotFound, Unsupported
 from harborsync.harbor.api import PAGE_SIZE
-from harborsync.harbor.query import project_of, projects, repository_path
+from harborsync.harbor.query import projects, repository_path
 from harborsync.registries.extras import is_repository
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class Catalog:
         """Return the texts about repositories; one that is not there is left out."""
         groups: dict[str, set[str]] = {}
         for repository in repositories:
-            groups.setdefault(project_of(repository), set()).add(repository)
+            project, slash, _ = repository.partition("/")
+            if slash:  # no repository of Harbor has a name without
+                groups.setdefault(project, set()).add(repository)
         found: dict[str, str] = {}
         for project, names in groups.items():
             found |= self._texts(project, names)

@@ -14,7 +14,7 @@ from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
 from harborsync.errors import InvalidReference
 from harborsync.harbor.query import Q, project_of
 from harborsync.reference import Digest
-from harborsync.registries.harbor_lists import TAGGED
+from harborsync.registries.harbor_lists import TAGGED, UNTAGGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -100,7 +100,8 @@ class Details:
         self, repository: str, tags: list[Tag], *, with_immutable: bool = False
     ) -> Iterator[Artifact]:
         """Yield what is said of tags, asking one by one for a few and for all at once else."""
-        questions = [Q(tags=tag) for tag in tags] if len(tags) <= _FEW else [TAGGED]
+        is_askable = len(tags) <= _FEW and UNTAGGED not in tags
+        questions = [Q(tags=tag) for tag in tags] if is_askable else [TAGGED]
         for question in questions:
             yield from self._lists.matching(repository, question, with_immutable=with_immutable)
 

@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 TOLD: Final = {"with_tag": True, "with_label": True, "with_accessory": True}
 #: Only what has a tag; nothing else is a candidate.
 TAGGED: Final = Q(tags="*")
+#: What Harbor takes for "without a tag" where a tag could stand.
+UNTAGGED: Final = "nil"
 NEEDS: Final = "artifact:list"
 #: Digests named in one request: a proxy takes no longer line than 8 KiB (nginx's default).
 _DIGESTS: Final = 60

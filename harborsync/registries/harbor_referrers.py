@@ -29,6 +29,7 @@ class ListedReferrers:
     def __init__(self, lists: Lists, api: Referring) -> None:
         self._lists = lists
         self._api = api
+        self._tells_siblings = True
 
     def list_referrers(self, repository: str, subject: Digest) -> tuple[Descriptor, ...] | None:
         """Return the referrers' descriptors, or None if there is no such API (before 2.8)."""
@@ -38,14 +39,17 @@ class ListedReferrers:
         return () if known is False else self._api.list_referrers(repository, subject)
 
     def _told_of_siblings(self, repository: str, child: Digest) -> bool | None:
-        """Ask for all children of an index at once, and return what is said of this one."""
+        """Ask for all children of an index at once, and return what is said of this one.
+
+        A Harbor that does not answer such a question is not asked again.
+        """
         notes = self._lists.notes
-        siblings = notes.siblings(repository, child)
+        siblings = notes.siblings(repository, child) if self._tells_siblings else ()
         if not siblings or not self._lists.is_told(project_of(repository)):
             return None
         try:
             for _ in self._lists.of_digests(repository, siblings):
                 pass  # the notes are what is wanted
         except (CredentialsError, RegistryError):
-            return None
+            self._tells_siblings = False
         return notes.has_satellites(repository, child)

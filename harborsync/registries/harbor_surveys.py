@@ -23,7 +23,7 @@ from harborsync.errors import (
 from harborsync.harbor.api import PAGE_SIZE
 from harborsync.harbor.query import AllOf, Like, Q, project_of, projects
 from harborsync.registries.harbor_artifacts import listed
-from harborsync.registries.harbor_lists import NEEDS, TAGGED, TOLD
+from harborsync.registries.harbor_lists import NEEDS, TAGGED, TOLD, UNTAGGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 #: Fewer repositories are not worth a walk.
 _SEVERAL: Final = 2
-_UNTAGGED: Final = "nil"  # what Harbor calls that where a tag could stand
 
 _Surveyed = tuple[str, tuple["Artifact", ...]]
 _Tags = dict[str, tuple["Artifact", ...]]
@@ -120,7 +119,9 @@ class Surveys:
             needs=NEEDS,
         )
         first = page()
-        last = ceil((first.total or 0) / PAGE_SIZE)
+        if first.total is None:
+            return None
+        last = ceil(first.total / PAGE_SIZE)
         if last > (self._pages_of_each(members) or len(members)):
             return None
         others = list(pool.map(lambda number: page(number=number), range(2, last + 1)))
@@ -168,7 +169,7 @@ class Narrowing:
         may be younger than what it points to.
         """
         terms: dict[str, Term] = {"tags": "*"}
-        if hints.tag and hints.tag != _UNTAGGED:
+        if hints.tag and hints.tag != UNTAGGED:
             terms["tags"] = hints.tag
         elif hints.tag_contains:
             terms["tags"] = Like(hints.tag_contains)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from harborsync.credentials.base import Credential
+from harborsync.credentials.base import Credential, Refreshing
 from harborsync.credentials.static import StaticCredentials
 from harborsync.errors import CredentialsRefused
 from harborsync.http.answers import error_from
@@ -298,3 +298,18 @@ def test_a_robot_that_ends_in_mid_run_is_told_from_one_without_rights(
     clock.sleep(31.0)
     with pytest.raises(CredentialsRefused):
         push(transport)
+
+
+def test_a_secret_that_was_changed_is_fetched_anew(
+    harbor: LoopbackHarbor, clock: FakeClock
+) -> None:
+    """A source that has another one by now is asked before anybody is blamed."""
+    login = robot(harbor)
+    stale = attrs.evolve(login, secret=Secret("Stale-1"))
+    logins = iter([stale, login])
+    source = Refreshing(lambda _: next(logins), clock)
+    door = Door(is_cheap=lambda _: True, says_401_for_rights=True)
+    context = OpenContext(clock=clock, credentials=source)
+    transport = open_transport(harbor.endpoint, context, door=door)
+    assert ask(transport).status == 200
+    transport.close()

@@ -48,6 +48,12 @@ def test_bare_names_are_looked_up(harbor: LoopbackHarbor, open_harbor: Any, coun
     assert len(open_harbor.lines) == 1 + (3 if count == 2 else 1)
 
 
+def test_a_tag_called_nil_is_not_taken_for_none(harbor: LoopbackHarbor, open_harbor: Any) -> None:
+    """Harbor's language has that word for what has no tag."""
+    harbor.push_image("app/web", "nil")
+    assert [str(each.tag) for each in describe(open_harbor(), names("nil"), "size")] == ["nil"]
+
+
 def test_immutability_is_asked_for_where_it_counts(
     harbor: LoopbackHarbor, open_harbor: Any
 ) -> None:

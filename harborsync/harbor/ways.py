@@ -175,6 +175,8 @@ class Way:
     # --- what else there is
 
     def _satellite_gaps(self) -> Iterator[Gap]:
+        # Signatures follow since 2.6 (HARBOR §14); of other registries Harbor lists tags only
+        # (goharbor/harbor, src/pkg/reg/adapter/native/adapter.go).
         wanted = self._rule.satellites
         if self._is_from_harbor and wanted != ("*",):
             why = "Harbor copies all that hangs on an artifact, since 2.6"
@@ -184,7 +186,7 @@ class Way:
             yield Gap(what=f"satellites={wanted}", why=why, effect=Effect.LESS, advice=RUN_OURS)
 
     def _metadata_gaps(self) -> Iterator[Gap]:
-        wanted = self._rule.metadata
+        wanted = self._rule.metadata  # Harbor leaves it behind by design (harbor#8207)
         if wanted or (wanted is None and self._is_from_harbor and self._type_there == HARBOR):
             what = ", ".join(wanted or ("labels", "descriptions"))
             why = "Harbor's replication leaves them behind"

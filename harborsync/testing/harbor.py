@@ -12,10 +12,11 @@ Both faces answer as a Harbor of the chosen version was seen to, errors and oddi
 tokens that hold less than was asked for, a 401 where others say 403, pages of at most 100. The
 first administrator is ``admin`` with the password ``Harbor12345``, as in a new Harbor.
 
-The rooms: ``harbor_state`` (rows), ``harbor_artifacts`` (what a push or delete does to them),
-``harbor_limits`` (quotas, immutable tags),
-``harbor_access`` and ``harbor_tokens`` (who may what), ``harbor_router`` (the table of the
-API), ``harbor_api_*`` (its handlers), ``harbor_v2`` (the registry).
+The rooms: ``harbor_state`` (rows), ``harbor_artifacts`` (what a push or a deletion does to them),
+``harbor_reading`` (what is read in a manifest), ``harbor_limits`` (quotas, immutable tags),
+``harbor_access`` and ``harbor_tokens`` (who may what), ``harbor_router`` (the table of the API),
+``harbor_api_*`` and ``harbor_shapes`` (its handlers), ``harbor_v2`` (the registry). What a Harbor
+does with other registries is entered by ``harbor_backstage``.
 """
 
 from __future__ import annotations

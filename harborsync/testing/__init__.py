@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from harborsync._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from harborsync.testing.bulk import BulkRegistry as BulkRegistry
     from harborsync.testing.clock import FakeClock as FakeClock
     from harborsync.testing.contract import RegistryContract as RegistryContract
     from harborsync.testing.faults import Fault as Fault
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "Access": "harborsync.testing.tokens",
     "BasicAuth": "harborsync.testing.tokens",
+    "BulkRegistry": "harborsync.testing.bulk",
     "FakeClock": "harborsync.testing.clock",
     "Fault": "harborsync.testing.faults",
     "FaultPlan": "harborsync.testing.faults",

@@ -41,6 +41,7 @@ from harborsync.testing import (
     harbor_api_repositories,
     harbor_api_robots,
     harbor_api_system,
+    harbor_api_users,
 )
 from harborsync.testing import harbor_artifacts as books
 from harborsync.testing.content import random_image
@@ -108,6 +109,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *harbor_api_robots.ROUTES,
     *harbor_api_limits.ROUTES,
     *harbor_api_system.ROUTES,
+    *harbor_api_users.ROUTES,
 )
 _BLOBS: Final = "/storage/"
 # The registry behind Harbor, with what its configuration by Harbor changes.
@@ -254,9 +256,10 @@ class LoopbackHarbor:
                 msg = f"{role!r} is no role of a project"
                 raise InvalidValue(msg, hint=f"use one of {', '.join(ROLES)}")
         with self.state.lock:
+            user = self.state.add_user(name, password, admin=admin)
             for project, role in (roles or {}).items():
-                self.state.project(project).members[name] = role
-            return self.state.add_user(name, password, admin=admin)
+                self.state.add_member(self.state.project(project), user, role)
+            return user
 
     def add_project(self, name: str, *, public: bool = False, limit: int = -1) -> HarborProject:
         """Make a project of the administrator's; ``limit`` are the bytes it may hold."""
@@ -376,7 +379,9 @@ class LoopbackHarbor:
 
     def _fill(self) -> None:
         """Make what every new Harbor has."""
-        admin = self.state.add_user(ADMIN, ADMIN_PASSWORD, admin=True)
+        admin = self.state.add_user(
+            ADMIN, ADMIN_PASSWORD, admin=True, realname="system admin", comment="admin user"
+        )
         self.state.add_project("library", owner=admin, metadata={"public": "true"})
 
     def _connected(self, *, relative: bool) -> Hub:

@@ -63,6 +63,14 @@ _ROLES: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
 }
 #: The names of the roles, the mightiest first.
 ROLES: Final = tuple(_ROLES)
+#: The numbers Harbor gives them.
+ROLE_IDS: Final[Mapping[str, int]] = {
+    "projectAdmin": 1,
+    "developer": 2,
+    "guest": 3,
+    "maintainer": 4,
+    "limitedGuest": 5,
+}
 _PUBLIC: Final = _pairs(
     "project:read label:read,list repository:list,pull tag:list accessory:list"
     " artifact:read,list artifact-addition:read scan:read scanner:read"
@@ -114,7 +122,8 @@ class Identity:
         """Return their role in a project, or an empty string."""
         if self.user is None:
             return ""
-        return "projectAdmin" if self.admin else project.members.get(self.user.name, "")
+        member = project.members.get(self.user.name)
+        return "projectAdmin" if self.admin else member.role if member is not None else ""
 
     def sees(self, project: HarborProject) -> bool:
         """Tell whether a list of projects shows it to them."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.testing import harbor_refusals as refuse
+from harborsync.testing.harbor_access import ROLE_IDS
 from harborsync.testing.harbor_router import BASE, Context, Route, route
 from harborsync.testing.harbor_schema import typed
 from harborsync.testing.harbor_wire import NEVER, created, date, done, full, ok
@@ -127,7 +128,7 @@ def delete_project(context: Context, project: str) -> Response:
         refuse.precondition(
             "precondition failed: the project contains repositories, can not be deleted"
         )
-    del context.state.projects[found.id]
+    context.state.delete_project(found)
     context.state.note("delete", "project", found.name, by=context.identity.name)
     return done()
 
@@ -149,7 +150,7 @@ def get_summary(context: Context, project: str) -> Response:
     if context.may(found, "quota", "read") or context.identity.robot is not None:
         summary["quota"] = {"hard": {"storage": found.limit}, "used": {"storage": found.used}}
     if context.may(found, "member", "list"):
-        summary["project_admin_count"] = list(found.members.values()).count("projectAdmin")
+        summary["project_admin_count"] = _administrators(found)
     return ok(summary)
 
 
@@ -167,7 +168,7 @@ def show_project(context: Context, project: HarborProject, *, detail: bool) -> d
     }
     if detail:
         allowlist |= {"id": project.id, "project_id": project.id}
-    role = _ROLE_IDS.get(context.identity.role(project))
+    role = ROLE_IDS.get(context.identity.role(project))
     shown = full(
         current_user_role_id=role,
         name=project.name,
@@ -186,14 +187,8 @@ def show_project(context: Context, project: HarborProject, *, detail: bool) -> d
     }
 
 
-# The numbers Harbor gives the roles.
-_ROLE_IDS: Final = {
-    "projectAdmin": 1,
-    "developer": 2,
-    "guest": 3,
-    "maintainer": 4,
-    "limitedGuest": 5,
-}
+def _administrators(project: HarborProject) -> int:
+    return sum(each.role == "projectAdmin" for each in project.members.values())
 
 
 def _check_creator(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""What the emulated Harbor tells about itself: liveness, health, version, settings, users."""
+"""What the emulated Harbor tells about itself: liveness, health, version, settings."""
 
 from __future__ import annotations
 
@@ -71,28 +71,6 @@ def get_statistics(context: Context) -> Response:
     return ok(counts)
 
 
-def get_current_user(context: Context) -> Response:
-    """Tell a user who they are; a robot is no user (HARBOR-1)."""
-    identity = context.identity
-    if identity.robot is not None:
-        refuse.precondition("get current user not available for security context: robot")
-    if identity.user is None:
-        refuse.unauthorized()
-    user = identity.user
-    return ok(
-        {
-            "admin_role_in_auth": False,
-            "comment": "admin user" if user.admin else "",
-            "creation_time": date(user.created),
-            "realname": "system admin" if user.admin else user.name,
-            "sysadmin_flag": user.admin,
-            "update_time": date(user.created),
-            "user_id": user.id,
-            "username": user.name,
-        }
-    )
-
-
 def get_settings(context: Context) -> Response:
     """Show the settings to an administrator."""
     context.require_system("configuration", "read")
@@ -141,7 +119,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     route("GET", "/systeminfo", get_system_info),
     route("GET", "/systeminfo/volumes", get_volumes),
     route("GET", "/statistics", get_statistics),
-    route("GET", "/users/current", get_current_user),
     route("GET", "/configurations", get_settings),
     route("PUT", "/configurations", update_settings),
 )

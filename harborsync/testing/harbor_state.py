@@ -65,6 +65,9 @@ class HarborUser:
         name: Login name.
         password: In clear: emulating a slow hash would only burn time.
         admin: May do everything.
+        email: Where they are written to.
+        realname: What they are called.
+        comment: A remark.
         created: When the account was made.
     """
 
@@ -72,7 +75,25 @@ class HarborUser:
     name: str
     password: str = attrs.field(repr=False)
     admin: bool = False
+    email: str = ""
+    realname: str = ""
+    comment: str = ""
     created: datetime = NEVER
+
+
+@attrs.define(kw_only=True, eq=False)
+class HarborMember:
+    """A user in a project.
+
+    Attributes:
+        id: Number.
+        user: Who.
+        role: As what.
+    """
+
+    id: int
+    user: HarborUser
+    role: str
 
 
 @attrs.frozen(kw_only=True)
@@ -134,7 +155,7 @@ class HarborProject:
         name: First component of its repositories' names.
         owner: Who made it.
         metadata: Strings by name, ``public`` among them.
-        members: Roles by user name.
+        members: Users with a role in it, by name.
         quota_id: Number of its quota.
         limit: Bytes it may hold, or -1.
         used: Bytes of its blobs and manifests, each counted once.
@@ -151,7 +172,7 @@ class HarborProject:
     name: str
     owner: HarborUser
     metadata: dict[str, str] = attrs.field(factory=dict)
-    members: dict[str, str] = attrs.field(factory=dict)
+    members: dict[str, HarborMember] = attrs.field(factory=dict, repr=False)
     quota_id: int = 0
     limit: int = -1
     used: int = 0
@@ -480,13 +501,25 @@ class HarborState:
 
     # --- users and projects --------------------------------------------------------------
 
-    def add_user(self, name: str, password: str, *, admin: bool = False) -> HarborUser:
+    def add_user(
+        self,
+        name: str,
+        password: str,
+        *,
+        admin: bool = False,
+        email: str = "",
+        realname: str = "",
+        comment: str = "",
+    ) -> HarborUser:
         """Make a user."""
         user = HarborUser(
             id=self.next_id("user"),
             name=name,
             password=password,
             admin=admin,
+            email=email,
+            realname=realname or name,
+            comment=comment,
             created=self.clock.now(),
         )
         self.users[name] = user
@@ -514,7 +547,6 @@ class HarborState:
             name=name,
             owner=owner,
             metadata={"public": "false", **(metadata or {})},
-            members={owner.name: "projectAdmin"},
             quota_id=self.next_id("quota"),
             limit=limit,
             quota_updated=now,
@@ -523,7 +555,22 @@ class HarborState:
             updated=now,
         )
         self.projects[project.id] = project
+        self.add_member(project, owner, "projectAdmin")
         return project
+
+    def add_member(self, project: HarborProject, user: HarborUser, role: str) -> HarborMember:
+        """Give a user a role in a project."""
+        member = HarborMember(id=self.next_id("member"), user=user, role=role)
+        project.members[user.name] = member
+        return member
+
+    def delete_project(self, project: HarborProject) -> None:
+        """Delete a project with its robots and labels."""
+        del self.projects[project.id]
+        for robot in [each for each in self.robots.values() if each.project is project]:
+            del self.robots[robot.id]
+        for label in [each for each in self.labels.values() if each.project_id == project.id]:
+            del self.labels[label.id]
 
     def add_robot(
         self,

@@ -69,7 +69,7 @@ def test_thousands_of_artifacts_are_seeded_and_listed(harbor: LoopbackHarbor, ad
 def test_users_have_roles_there_are(harbor: LoopbackHarbor) -> None:
     """Others are refused."""
     harbor.add_user("ann", "Secret-1", roles={"app": "guest"})
-    assert harbor.state.project("app").members["ann"] == "guest"
+    assert harbor.state.project("app").members["ann"].role == "guest"
     with pytest.raises(InvalidValue, match="no role"):
         harbor.add_user("bob", "Secret-1", roles={"app": "king"})
 

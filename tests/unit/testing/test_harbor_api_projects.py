@@ -140,6 +140,18 @@ def test_a_project_goes_only_when_it_is_empty(harbor: LoopbackHarbor, admin: Any
     assert admin("DELETE", "/projects/app").status == 200
 
 
+def test_a_project_takes_its_robots_and_labels_along(harbor: LoopbackHarbor, admin: Any) -> None:
+    """So that their names are free for the next one."""
+    harbor.add_robot("ci", project="app")
+    kept = harbor.add_robot("sync")
+    harbor.add_label("team", project="app")
+    assert admin("DELETE", "/projects/app").status == 200
+    assert list(harbor.state.robots.values()) == [kept]
+    assert harbor.state.labels == {}
+    harbor.add_project("app")
+    assert harbor.add_robot("ci", project="app").name == "robot$app+ci"
+
+
 def test_a_summary_counts(harbor: LoopbackHarbor, admin: Any, log_in: Callable[..., Any]) -> None:
     """Members are for those who may list them; everybody sees the repositories."""
     harbor.push_image("app/web", "1.0")

@@ -64,19 +64,6 @@ def test_numbers_are_counted(
     assert anybody("GET", "/statistics").status == 401
 
 
-def test_a_user_is_told_who_they_are(
-    harbor: LoopbackHarbor, admin: Any, anybody: Any, log_in: Callable[..., Any]
-) -> None:
-    """A robot is none (HARBOR-1)."""
-    harbor.add_user("ann", "Secret-1")
-    robot = harbor.add_robot("ci")
-    assert admin("GET", "/users/current").json["sysadmin_flag"] is True
-    assert log_in(harbor, "ann", "Secret-1")("GET", "/users/current").json["username"] == "ann"
-    reply = log_in(harbor, robot.name, robot.secret)("GET", "/users/current")
-    assert (reply.status, reply.codes) == (412, ["PRECONDITION"])
-    assert anybody("GET", "/users/current").status == 401
-
-
 def test_settings_are_read_and_changed(harbor: LoopbackHarbor, admin: Any, anybody: Any) -> None:
     """By administrators; what is no setting is ignored."""
     body = {"token_expiration": 5, "nonsense": 1}

@@ -86,10 +86,6 @@ class Condition(ABC):
         """A text that whatever meets it contains; empty if none is known."""
         return ""
 
-    def earliest(self, now: datetime) -> datetime | None:  # noqa: ARG002 - most ask for no time
-        """Return the time before which nothing meets it at ``now``, or None."""
-        return None
-
 
 @attrs.frozen
 class Like(Condition):

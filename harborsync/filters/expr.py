@@ -23,7 +23,7 @@ import attrs
 
 from harborsync.artifact import NO_HINTS, NOT_FETCHED, UNAVAILABLE, Hints, Unknown
 from harborsync.errors import MissingFact
-from harborsync.filters.conditions import Has
+from harborsync.filters.conditions import Aged, Has
 from harborsync.filters.text import read
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Clause(Leaf):
                 literals = condition.literals or frozenset()
                 tag = next(iter(literals)) if len(literals) == 1 else None
                 return Hints(tag=tag, tag_contains=condition.fragment)
-            case "pushed_at", condition:
+            case "pushed_at", Aged() as condition:
                 return Hints(pushed_after=condition.earliest(now))
             case "labels", Has(label):
                 return Hints(labels=frozenset({label}))

@@ -406,8 +406,8 @@ class _Upload:
 
     def _refused(self, answer: Answer) -> RegistryError:
         error = self._api.refused(answer, self._what)
-        if not self._blob.size:
-            error.hint = error.hint or "some registries do not take empty blobs"
+        if not self._blob.size and not error.codes:
+            error.hint = "some registries do not take empty blobs"
         if "BLOB_UPLOAD_INVALID" in error.codes:  # OCI-4.12
             error.hint = error.hint or "servers behind one address must share one http.secret"
         if "BLOB_UPLOAD_UNKNOWN" in error.codes:  # OCI-4.18

@@ -486,6 +486,20 @@ def test_listings_that_tell_satellites_are_compared_without_a_request() -> None:
     assert ends.step().action is Action.SKIP
 
 
+def test_referrers_under_a_tag_are_compared_with_what_a_listing_tells() -> None:
+    """Where one end keeps them under the fallback tag and the other tells accessories."""
+    ends = _Ends(source=MemoryRegistry("source", without=["referrers"]), mirror=BulkRegistry("m"))
+    IMAGE.push_to(ends.source, HERE, "v1")
+    for sample in (SBOM, fallback_index(IMAGE.digest, [SBOM])):
+        sample.push_to(ends.source, HERE)
+    IMAGE.push_to(ends.mirror, THERE, "v1")
+    assert ends.step().action is Action.SATELLITES
+    SBOM.push_to(ends.mirror, THERE)
+    asked = ends.mirror.operations.count("list_referrers")
+    assert ends.step().action is Action.SKIP
+    assert ends.mirror.operations.count("list_referrers") == asked
+
+
 def test_listings_tell_no_types_so_a_choice_must_look() -> None:
     """What lacks may be of a type that nobody wants."""
     ends = _bulk()

@@ -313,3 +313,16 @@ def test_a_secret_that_was_changed_is_fetched_anew(
     transport = open_transport(harbor.endpoint, context, door=door)
     assert ask(transport).status == 200
     transport.close()
+
+
+def test_a_token_is_no_use_beside_the_registry(
+    harbor: LoopbackHarbor, open_as: Callable[[Credential], Transport]
+) -> None:
+    """Harbor's own interface takes the login itself, and a refusal there stands."""
+    wrong = attrs.evolve(CAROL, secret=Secret("Wrong-9"))
+    transport = open_as(wrong)
+    with pytest.raises(CredentialsRefused):
+        ask(transport)
+    harbor.clear_log()
+    assert transport.send(Call(method="GET", url="/api/v2.0/projects/app")).status == 401
+    assert lines(harbor) == ["GET api Basic"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact
+from harborsync.content import OCI_INDEX
 from harborsync.reference import Tag
 from harborsync.testing.content import random_image, random_index
 
@@ -82,6 +84,21 @@ def test_an_index_is_as_old_as_its_youngest_child(harbor: LoopbackHarbor, open_h
     assert found["plain"].created_at == next(a for a in listed if a.tag == "plain").created_at
     assert not [line for line in open_harbor.lines if "/v2/" in line]
     assert harbor.state.repositories["app/web"].pull_count == 0
+
+
+def test_the_youngest_child_counts(harbor: LoopbackHarbor, open_harbor: Any) -> None:
+    """Wherever it stands in the index."""
+    years = ("2020", "2025", "2023")
+    images = [random_image(n, created=f"{year}-01-01T00:00:00Z") for n, year in enumerate(years)]
+    entries = [image.manifest.descriptor.to_json() for image in images]
+    for image in images:
+        harbor.push("app/web", image)
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    harbor.push_manifest("app/web", json.dumps(document).encode(), "v1", media_type=OCI_INDEX)
+    registry = open_harbor()
+    listed = [each for each in registry.list_artifacts("app/web") if each.tag == "v1"]
+    (found,) = describe(registry, listed, "created_at")
+    assert found.created_at == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def test_of_very_many_children_everything_is_listed(

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harborsync.artifact import Hints
+from harborsync.harbor.api import HarborApi
+from harborsync.registries.harbor_catalog import Catalog
+from harborsync.registries.harbor_lists import Lists
+from harborsync.registries.harbor_projects import Projects
+from harborsync.registries.harbor_surveys import Surveys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harborsync.provider import OpenContext
     from harborsync.testing import LoopbackHarbor
 
 WALK = "GET /projects/app/artifacts"
@@ -120,6 +126,24 @@ def test_a_project_that_changes_while_it_is_walked_is_listed_by_repositories(
     harbor.faults = push_behind
     assert survey(registry, names) == {name: harbor.tags(name).keys() for name in names}
     assert open_harbor.lines[-1] != WALK
+
+
+def test_a_walk_that_does_not_tell_its_length_is_not_taken(wire: Any, context: OpenContext) -> None:
+    """One page could not be told from all of them."""
+    wire.on("GET", "/projects\\?", (200, {}, b'[{"name": "app", "project_id": 2}]'))
+    wire.on("GET", "/artifacts\\?", (200, {}, b"[]"))
+    api = HarborApi("harbor.example", wire, context)
+    projects = Projects(api)
+    lists = Lists(api, projects, lambda _: iter(()))
+    surveys = Surveys(lists, Catalog(api, projects, "", None), lambda _: None)
+    assert dict(surveys.survey(["app/a", "app/b"])) == {"app/a": (), "app/b": ()}
+    asked = [line.partition("?")[0].removeprefix("GET /api/v2.0") for line in wire.lines]
+    assert sorted(asked) == [
+        "/projects",
+        "/projects/app/artifacts",
+        "/projects/app/repositories/a/artifacts",
+        "/projects/app/repositories/b/artifacts",
+    ]
 
 
 # --- narrowing -------------------------------------------------------------------------------

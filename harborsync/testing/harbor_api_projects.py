@@ -42,6 +42,14 @@ _METADATA: Final = dict.fromkeys(
     ),
     "string",
 )
+_BOOLEAN: Final = frozenset({"true", "false"})
+_ALONE: Final = {
+    **dict.fromkeys(
+        ("public", "enable_content_trust", "enable_content_trust_cosign", "prevent_vul"), _BOOLEAN
+    ),
+    "auto_scan": _BOOLEAN,
+    "severity": frozenset({"none", "low", "medium", "high", "critical"}),
+}
 _FIELDS: Final[Mapping[str, Callable[[HarborProject], Any]]] = {
     "name": lambda each: each.name,
     "project_id": lambda each: each.id,
@@ -159,6 +167,26 @@ def get_metadata(context: Context, project: str) -> Response:
     return ok(context.require(project, "metadata", "read").metadata)
 
 
+def add_metadata(context: Context, project: str) -> Response:
+    """Set one entry of the metadata of a project."""
+    found = context.require(project, "metadata", "create")
+    found.metadata.update(_checked(context.body))
+    return done()
+
+
+def update_metadata(context: Context, project: str, name: str) -> Response:
+    """Change one entry of the metadata of a project."""
+    found = context.require(project, "metadata", "update")
+    found.metadata.update(_checked({name: context.body.get(name, "")}))
+    return done()
+
+
+def delete_metadata(context: Context, project: str, name: str) -> Response:
+    """Take one entry from the metadata of a project."""
+    context.require(project, "metadata", "delete").metadata.pop(name, None)
+    return done()
+
+
 def show_project(context: Context, project: HarborProject, *, detail: bool) -> dict[str, Any]:
     """Return a project as the API shows it."""
     allowlist: dict[str, Any] = {
@@ -219,6 +247,18 @@ def _limit(context: Context, body: Mapping[str, Any]) -> int:
     return int(body.get("storage_limit", usual)) if context.identity.admin else usual
 
 
+def _checked(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return an entry of the metadata that may be set by itself, by project_metadata.go."""
+    if len(entry) != 1:
+        refuse.bad_request("only allow one key/value pair")
+    ((name, value),) = entry.items()
+    if name not in _ALONE:
+        refuse.bad_request(f"invalid key: {name}")
+    if str(value).lower() not in _ALONE[name]:
+        refuse.bad_request(f"invalid value: {value}")
+    return {name: str(value).lower()}
+
+
 def _metadata(body: Mapping[str, Any]) -> dict[str, str]:
     """Return the metadata of a body that Harbor knows; all of them are strings (HARBOR-7)."""
     return typed(body.get("metadata"), "project", "ProjectMetadata", _METADATA)
@@ -234,4 +274,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     route("GET", "/projects/{project}/_deletable", tell_deletable),
     route("GET", "/projects/{project}/summary", get_summary),
     route("GET", "/projects/{project}/metadatas", get_metadata),
+    route("POST", "/projects/{project}/metadatas", add_metadata),
+    route("PUT", "/projects/{project}/metadatas/{name}", update_metadata),
+    route("DELETE", "/projects/{project}/metadatas/{name}", delete_metadata),
 )

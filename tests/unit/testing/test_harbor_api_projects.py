@@ -129,6 +129,23 @@ def test_a_project_is_changed_by_its_metadata(admin: Any) -> None:
     assert admin("GET", "/projects/app").json["metadata"] == {"public": "true"}
 
 
+def test_an_entry_of_the_metadata_is_set_by_itself(admin: Any) -> None:
+    """Changed and taken away, too; not every one can be, and not to everything."""
+    where = "/projects/app/metadatas"
+    assert admin("POST", f"{where}/", {"severity": "High"}).status == 200
+    assert admin("PUT", f"{where}/public", {"public": "true"}).status == 200
+    assert admin("GET", where).json == {"public": "true", "severity": "high"}
+    assert admin("DELETE", f"{where}/severity").status == 200
+    assert admin("GET", where).json == {"public": "true"}
+    for body in (
+        {"public": "yes"},
+        {"retention_id": "1"},
+        {},
+        {"public": "true", "auto_scan": "1"},
+    ):
+        assert admin("POST", where, body).codes == ["BAD_REQUEST"]
+
+
 def test_a_project_goes_only_when_it_is_empty(harbor: LoopbackHarbor, admin: Any) -> None:
     """One can ask before (HARBOR-2)."""
     harbor.push_image("app/web", "1.0")

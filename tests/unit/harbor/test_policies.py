@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
 
 from harborsync.errors import InvalidValue, NotFound, RegistryError
+from harborsync.harbor.client import Harbor
 from harborsync.harbor.policies import (
     FASTEST,
     PolicyFilter,
@@ -17,13 +19,14 @@ from harborsync.harbor.policies import (
     policy_faults,
     read_policy,
 )
+from harborsync.harbor.records import MASK
 from harborsync.harbor.registries import RemoteRegistry
 from harborsync.testing import LoopbackRegistry
+from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harborsync.harbor.client import Harbor
     from harborsync.testing import LoopbackHarbor
 
 FAR = RemoteRegistry(id=3, name="far")
@@ -189,6 +192,36 @@ def test_a_change_leaves_nothing_out(harbor: Harbor, server: LoopbackHarbor, far
     after = harbor.policies.get(made)
     assert attrs.evolve(after, speed=before.speed, update_time=before.update_time) == before
     assert after.speed == 100
+
+
+def test_a_change_keeps_what_only_a_newer_harbor_knows() -> None:
+    """It is sent back as it came; the mask of a secret is not."""
+    told = {
+        "id": 7,
+        "colour": "red",
+        "src_registry": {"id": 0, "credential": {"access_secret": MASK}},
+    }
+    heard: list[Heard] = []
+
+    def answer(request: Heard) -> Said:
+        heard.append(request)
+        return Said(body=json.dumps(told).encode() if request.method == "GET" else b"")
+
+    with (
+        ScriptedServer(answer) as server,
+        Harbor.open(f"harbor+http://{server.host}") as harbor,
+    ):
+        harbor.policies.update(attrs.evolve(GOOD, id=7))
+    sent = json.loads(heard[-1].body)
+    assert heard[-1].method == "PUT"
+    assert sent["colour"] == "red"
+    assert MASK not in str(sent)
+
+
+def test_both_names_of_deletion_are_sent() -> None:
+    """The server reads the one and tells both."""
+    body = policy_body(attrs.evolve(GOOD, deletion=True))
+    assert body["deletion"] is body["replicate_deletion"] is True
 
 
 def test_a_policy_that_is_gone_cannot_be_changed(harbor: Harbor) -> None:

@@ -81,6 +81,12 @@ def test_what_is_wrong_with_an_instance_is_told_before(
         harbor.preheat.update_instance(wish)
 
 
+def test_conditions_on_more_than_names_are_well() -> None:
+    """Labels, signatures, severities: whatever Harbor knows."""
+    more = (PreheatFilter(type="label", value="prod"), PreheatFilter(type="signature", value=True))
+    assert not list(preheat_faults(attrs.evolve(POLICY, filters=(*EVERYTHING, *more))))
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [
@@ -172,10 +178,11 @@ def test_an_answer_of_another_shape_says_so(told: object) -> None:
         read_preheat_policy(told)
 
 
-def test_a_run_is_followed_to_its_end(harbor: Harbor, warm: str) -> None:
-    """And is in the history afterwards."""
+def test_a_run_is_followed_to_its_end(harbor: Harbor, warm: str, clock: FakeClock) -> None:
+    """And no longer; it is in the history afterwards."""
     run = harbor.preheat.run_and_watch("app", warm)
     assert run.is_over
+    assert clock.monotonic() < 60
     assert [each.id for each in harbor.preheat.executions("app", warm)] == [run.id]
     harbor.preheat.stop("app", warm, run.id)
 

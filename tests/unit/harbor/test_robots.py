@@ -91,6 +91,10 @@ def test_a_rules_writer_writes_its_destinations_and_what_else_is_asked() -> None
     granted = set(robot.permissions[0].access)
     assert set(needed(Purpose.PUSH, Purpose.METADATA, Purpose.PRUNE)) <= granted
     assert robot.permissions[-1].access == (Access("project", "create"),)
+    reader = robot_for_rule(rule(metadata=("labels",)), Side.SOURCE)
+    assert not set(needed(Purpose.METADATA)) & {*reader.permissions[0].access} - {
+        Access("label", "list")
+    }
     plain = robot_for_rule(rule(), Side.DESTINATION)
     actions = {access.action for each in plain.permissions for access in each.access}
     assert actions == {"pull", "push", "list", "read"}
@@ -109,6 +113,9 @@ def test_a_rule_that_names_no_project_wants_them_said() -> None:
     with pytest.raises(ConfigurationError, match="does not name the projects at its source"):
         robot_for_rule(wish, Side.SOURCE)
     assert robot_for_rule(wish, Side.SOURCE, projects=["*"]).is_broad
+    wish = rule(destinations=["harbor://two.example"], repositories=("app/team/web",))
+    with pytest.raises(ConfigurationError, match="does not name the projects at its destination"):
+        robot_for_rule(wish, Side.DESTINATION)
 
 
 def may(access: str, *, kind: Kind = Kind.PROJECT, namespace: str = "app") -> dict[str, object]:

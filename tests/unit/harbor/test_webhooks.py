@@ -13,6 +13,7 @@ from harborsync.harbor.webhooks import (
     PayloadFormat,
     WebhookPolicy,
     WebhookTarget,
+    _body,
     webhook_faults,
 )
 from harborsync.secrets import Secret
@@ -81,3 +82,8 @@ def test_a_format_is_sent_as_it_was_chosen(harbor: Harbor) -> None:
             .payload_format
             == form
         )
+
+
+def test_a_format_that_was_not_chosen_is_not_sent() -> None:
+    """Harbor takes none for slack, and none before 2.8."""
+    assert "payload_format" not in _body(HOOK)["targets"][0]

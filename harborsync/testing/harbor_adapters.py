@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ACCEPT: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 _API: Final = "/api/v2.0"
+_PAGE: Final = 1000
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _CREATED: Final = 201
@@ -95,7 +96,9 @@ class PlainAdapter:
             BadRule: A pattern is malformed.
         """
         names = literal_names(filters)
-        wanted = names_wanted(filters, self._catalog() if names is None else names)
+        if names is None:
+            names = self._listed("/v2/_catalog", "repositories")
+        wanted = names_wanted(filters, names)
         found = ((name, items_wanted(filters, self._items(name))) for name in wanted)
         return [Resource(repository=name, kind="image", items=each) for name, each in found if each]
 
@@ -198,18 +201,30 @@ class PlainAdapter:
         msg = "the tag deletion isn't supported"
         raise FarError(msg)
 
-    def _catalog(self) -> list[str]:
-        reply = _good(self._line.send("GET", "/v2/_catalog?n=1000"))
-        return list(reply.json().get("repositories") or ())
-
     def tags(self, repository: str) -> list[str]:
         """Return the tags of a repository; none if it is not there.
 
         Raises:
             FarError: They cannot be listed.
         """
-        reply = self._line.send("GET", f"/v2/{repository}/tags/list")
-        return [] if reply.status == _NOT_FOUND else _good(reply).json().get("tags") or []
+        try:
+            return self._listed(f"/v2/{repository}/tags/list", "tags")
+        except FarError as error:
+            if error.status == _NOT_FOUND:
+                return []
+            raise
+
+    def _listed(self, path: str, key: str) -> list[str]:
+        """Return a list of names, page by page; some servers send all of them each time."""
+        names: dict[str, None] = {}
+        while True:
+            query = urlencode({"n": _PAGE, **({"last": [*names][-1]} if names else {})})
+            reply = _good(self._line.send("GET", f"{path}?{query}"))
+            page = reply.json().get(key) or []
+            fresh = [name for name in page if name not in names]
+            names |= dict.fromkeys(fresh)
+            if len(page) < _PAGE or not fresh:
+                return list(names)
 
     def _items(self, repository: str) -> list[Item]:
         return [Item(tags=(tag,)) for tag in self.tags(repository)]

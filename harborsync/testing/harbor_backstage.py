@@ -61,48 +61,55 @@ class Backstage:
         self.deliveries = Deliveries(self.jobs, self.executions)
         endpoints = Endpoints(state, inner=self._line, origin=url)
         policies = Policies(state, endpoints, self.executions)
-        replication = Replication(
-            state,
+        webhooks = Webhooks(
+            state, executions=self.executions, deliveries=self.deliveries, host=self._host
+        )
+        retentions = self._retentions(webhooks)
+        rooms = (
+            endpoints,
+            policies,
+            webhooks,
+            retentions,
+            self._replication(endpoints, policies, webhooks),
+            self._maintenance(policies, retentions),
+            Preheat(state, jobs=self.jobs, executions=self.executions),
+            Proxy(state, jobs=self.jobs, endpoints=endpoints, retentions=retentions),
+        )
+        self.routes: tuple[Route, ...] = tuple(each for room in rooms for each in room.routes)
+
+    def _replication(
+        self, endpoints: Endpoints, policies: Policies, webhooks: Webhooks
+    ) -> Replication:
+        notices = ReplicationNotices(
+            self._state, jobs=self.jobs, endpoints=endpoints, tell=webhooks.tell, host=self._host
+        )
+        self.executions.listeners.append(notices.changed)
+        return Replication(
+            self._state,
             jobs=self.jobs,
             executions=self.executions,
             endpoints=endpoints,
             policies=policies,
         )
-        webhooks = Webhooks(
-            state, executions=self.executions, deliveries=self.deliveries, host=self._host
-        )
-        notices = ReplicationNotices(
-            state, jobs=self.jobs, endpoints=endpoints, tell=webhooks.tell, host=self._host
-        )
-        self.executions.listeners.append(notices.changed)
-        preheat = Preheat(state, jobs=self.jobs, executions=self.executions)
-        retentions = Retentions(
-            state,
+
+    def _retentions(self, webhooks: Webhooks) -> Retentions:
+        return Retentions(
+            self._state,
             jobs=self.jobs,
             executions=self.executions,
             line=self._line,
             tell=webhooks.tell,
             host=self._host,
         )
-        maintenance = Maintenance(
-            state,
+
+    def _maintenance(self, policies: Policies, retentions: Retentions) -> Maintenance:
+        return Maintenance(
+            self._state,
             jobs=self.jobs,
             executions=self.executions,
             policies=policies,
             retentions=retentions,
         )
-        proxy = Proxy(state, jobs=self.jobs, endpoints=endpoints, retentions=retentions)
-        rooms = (
-            endpoints,
-            policies,
-            replication,
-            webhooks,
-            preheat,
-            retentions,
-            maintenance,
-            proxy,
-        )
-        self.routes: tuple[Route, ...] = tuple(each for room in rooms for each in room.routes)
 
     def _line(self) -> InnerLine:
         login = internal_login(self._state)

@@ -11,8 +11,9 @@ import http.client
 import io
 import json
 import ssl
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 import attrs
 
@@ -212,16 +213,14 @@ def exchange(
     """
     parts = urlsplit(url)
     target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-    connection = _connection(parts.scheme, parts.netloc, timeout, context)
     try:
-        connection.request(method, target, body=body or None, headers=dict(headers or {}))
-        response = connection.getresponse()
-        content = response.read()
-    except (OSError, http.client.HTTPException) as error:
+        with closing(_connection(parts, timeout, context)) as connection:
+            connection.request(method, target, body=body or None, headers=dict(headers or {}))
+            response = connection.getresponse()
+            content = response.read()
+    except (OSError, ValueError, http.client.HTTPException) as error:
         msg = f'{method.capitalize()} "{url}": {error}'
         raise FarError(msg) from error
-    finally:
-        connection.close()
     fields = {name.lower(): value for name, value in response.getheaders()}
     return Reply(status=response.status, headers=fields, body=content)
 
@@ -232,11 +231,14 @@ def basic(user: str, secret: str) -> str:
 
 
 def _connection(
-    scheme: str, host: str, timeout: float, context: ssl.SSLContext | None
+    url: SplitResult, timeout: float, context: ssl.SSLContext | None
 ) -> http.client.HTTPConnection:
-    if scheme == "https":
-        return http.client.HTTPSConnection(host, timeout=timeout, context=context)
-    return http.client.HTTPConnection(host, timeout=timeout)
+    if url.scheme not in {"http", "https"} or not url.netloc:
+        msg = f'unsupported protocol scheme "{url.scheme}"'
+        raise ValueError(msg)
+    if url.scheme == "https":
+        return http.client.HTTPSConnection(url.netloc, timeout=timeout, context=context)
+    return http.client.HTTPConnection(url.netloc, timeout=timeout)
 
 
 def _tls(*, insecure: bool, ca: str) -> ssl.SSLContext:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harborsync.content import OCI_INDEX
-from harborsync.testing import BasicAuth
+from harborsync.testing import BasicAuth, FaultScript, LoopbackQuirks, faults
 from harborsync.testing.content import random_image, random_index, random_signature
 from harborsync.testing.harbor_adapters import HarborAdapter, PlainAdapter
-from harborsync.testing.harbor_far import FarError, HttpLine
+from harborsync.testing.harbor_far import FarError, HttpLine, Reply
 from harborsync.testing.harbor_resources import Resource
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ def test_a_plain_registry_is_listed_tag_by_tag(
     server.clear_log()
     assert plain.fetch([{"type": "name", "value": "app/{web,absent}"}])[0].kind == "image"
     assert not any(each.path == "/v2/_catalog" for each in server.requests)
+
+
+def test_a_registry_that_cannot_be_listed_fails(make: Callable[..., LoopbackRegistry]) -> None:
+    """Without a catalog, or with tags that nobody tells."""
+    plan = FaultScript(faults.on("GET", "/tags/list", faults.status(503)))
+    server = make(quirks=LoopbackQuirks(catalog=False), faults=plan)
+    adapter = PlainAdapter(HttpLine(f"http://{server.host}"))
+    with pytest.raises(FarError, match="404"):
+        adapter.fetch([])
+    with pytest.raises(FarError, match="503"):
+        adapter.tags("app")
+    assert adapter.tags("app") == []
 
 
 def test_what_a_registry_does_not_have_is_told(plain: PlainAdapter) -> None:
@@ -154,3 +167,22 @@ def test_long_lists_are_read_page_by_page(harbor: LoopbackHarbor, far: HarborAda
     for number in range(101):
         harbor.add_label(f"label-{number}")
     assert len(far.labels()) == 101
+
+
+def test_long_catalogs_are_read_page_by_page(server: LoopbackRegistry, plain: PlainAdapter) -> None:
+    """Also of a server that sends everything each time it is asked."""
+    for number in range(1005):
+        server.storage.put_manifest(f"app/{number:04}", b"{}", tags=["1"])
+    server.storage.put_manifest("app/0000", b"{}", tags=[f"t{number}" for number in range(1005)])
+    assert len(plain.fetch([{"type": "name", "value": "app/1*"}])) == 5
+    assert len(plain.tags("app/0000")) == 1006
+    assert PlainAdapter(_Repeating()).tags("app") == [str(number) for number in range(1000)]
+
+
+class _Repeating:
+    """A server that knows no pages."""
+
+    def send(self, method: str, target: str, headers: object = None, body: bytes = b"") -> Reply:
+        """Answer with the same thousand tags."""
+        tags = [str(number) for number in range(1000)]
+        return Reply(status=200, headers={}, body=json.dumps({"tags": tags}).encode())

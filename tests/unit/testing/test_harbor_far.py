@@ -85,3 +85,10 @@ def test_one_request_goes_to_any_address(server: LoopbackRegistry, client: Any) 
     assert client("GET", "/v2/").status == 200
     reply = exchange(f"http://{server.host}?a=b", method="GET")
     assert (reply.status, server.requests[-1].query) == (404, "a=b")
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:9099", "", "ftp://host/", "http://host:port/"])
+def test_an_address_that_is_none_is_told_so(url: str) -> None:
+    """Webhooks may be made with such a thing (recorded: 11); it fails when it is used."""
+    with pytest.raises(FarError, match=f'Post "{url}": '):
+        exchange(url, method="POST")

@@ -208,3 +208,44 @@ def test_who_may_not_is_refused(harbor: LoopbackHarbor, log_in: Callable[..., An
     assert client("GET", "/replication/executions/1").codes == ["FORBIDDEN"]
     assert client("POST", "/replication/executions", {"policy_id": 1}).codes == ["FORBIDDEN"]
     assert client("PUT", "/replication/executions/1").codes == ["FORBIDDEN"]
+
+
+def test_blobs_are_taken_from_where_the_far_harbor_has_them(
+    harbor: LoopbackHarbor, rules: Rules, admin: Any
+) -> None:
+    """A copy within one Harbor moves no bytes; its own robot must see the source."""
+    harbor.push_image("app/web", "1")
+    robot = harbor.add_robot("pusher", project="app")
+    credential = {"type": "basic", "access_key": robot.name, "access_secret": robot.secret}
+    body = {"name": "self", "type": "harbor", "url": harbor.url, "credential": credential}
+    admin("POST", "/registries", body)
+    policy = rules.make(
+        name="within", dest_registry={"id": 2}, dest_namespace="app/mirror", override=True
+    )
+    number = rules.start(policy)
+    assert rules.run(number)["status"] == "Succeed"
+    log = admin("GET", f"/replication/executions/{number}/tasks/1/log").body.decode()
+    assert log.count("mounted from the repository app/web") == 3
+
+
+def test_a_deletion_of_a_tag_that_is_gone_is_skipped(
+    harbor: LoopbackHarbor,
+    make_harbor: Callable[..., LoopbackHarbor],
+    rules: Rules,
+    admin: Any,
+    harbor_clock: FakeClock,
+) -> None:
+    """The far Harbor never had it; the task succeeds and says so."""
+    other = make_harbor()
+    credential = {"type": "basic", "access_key": "admin", "access_secret": "Harbor12345"}
+    body = {"name": "other", "type": "harbor", "url": other.url, "credential": credential}
+    admin("POST", "/registries", body)
+    harbor.push_image("app/web", "1", "2")
+    rules.make(name="e", dest_registry={"id": 2}, trigger={"type": "event_based"}, deletion=True)
+    admin("DELETE", "/projects/app/repositories/web/artifacts/1/tags/1")
+    harbor_clock.advance(_ENOUGH)
+    (run,) = rules.runs()
+    assert run["status"] == "Succeed"
+    task = admin("GET", f"/replication/executions/{run['id']}/tasks").json[0]
+    log = admin("GET", f"/replication/executions/{run['id']}/tasks/{task['id']}/log").body
+    assert b"doesn't exist on the destination registry, skip" in log

@@ -163,3 +163,30 @@ def test_deletion_takes_what_is_there(ends: Ends) -> None:
     tags = attrs.evolve(resource, operation="tag deletion")
     with pytest.raises(FarError, match="isn't supported"):
         list(ends.transfer(resource=tags).run())
+
+
+class _Mounting(PlainAdapter):
+    """A registry that knows where blobs are, and then does not take them from there."""
+
+    def mountable(self, digest: str) -> str | None:
+        """Name a repository that does not have it."""
+        return "elsewhere"
+
+
+def test_a_mount_that_does_not_work_is_tried_again(ends: Ends) -> None:
+    """And fails like an upload."""
+    _seed(ends.source, "app", random_image(1, layers=0), "1")
+    there = _Mounting(HttpLine(f"http://{ends.destination.host}"))
+    with pytest.raises(FarError):
+        list(ends.transfer("1", destination=there).run())
+    assert ends.said("ERROR failed to mount the blob") == 5
+
+
+def test_a_part_of_no_known_kind_is_a_blob(ends: Ends) -> None:
+    """Whatever its type says."""
+    digest = ends.source.storage.put_blob("app", b"thing")
+    layer = f'{{"mediaType":"x/y","digest":"{digest}","size":5}}'
+    content = f'{{"schemaVersion":2,"layers":[{layer}]}}'.encode()
+    ends.source.storage.put_manifest("app", content, tags=["1"])
+    list(ends.transfer("1").run())
+    assert ends.destination.storage.blob("mirror", digest) is not None

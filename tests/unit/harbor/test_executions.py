@@ -8,18 +8,23 @@ import attrs
 import pytest
 
 from harborsync.cancel import Cancel
+from harborsync.credentials.base import Credential
+from harborsync.credentials.static import StaticCredentials
 from harborsync.errors import ConfigurationError, NotFound
+from harborsync.harbor.client import Harbor
 from harborsync.harbor.policies import PolicyFilter, ReplicationPolicy
 from harborsync.harbor.registries import RemoteRegistry
 from harborsync.harbor.runreport import RunOutcome
 from harborsync.harbor.runs import RunStatus
-from harborsync.testing import LoopbackRegistry
+from harborsync.permissions.harbor import Kind, Purpose, needed
+from harborsync.provider import OpenContext
+from harborsync.secrets import Secret
+from harborsync.testing import LoopbackHarbor, LoopbackRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harborsync.harbor.client import Harbor
-    from harborsync.testing import FakeClock, LoopbackHarbor
+    from harborsync.testing import FakeClock
 
 
 @pytest.fixture
@@ -171,3 +176,25 @@ def test_a_log_that_is_gone_explains_nothing(harbor: Harbor, policy: Replication
     task = attrs.evolve(harbor.executions.tasks(run)[0], id=9999, status="Failed")
     (result,) = harbor.executions._explained((task,), all_logs=False)
     assert result.log.errors == ()
+
+
+@pytest.mark.parametrize("version", ["2.8", "2.12", "2.15", "2.16"])
+def test_every_version_is_made_run_and_read_by_a_robot(
+    version: str, clock: FakeClock, far: LoopbackRegistry
+) -> None:
+    """With nothing but the permissions that replication takes."""
+    with LoopbackHarbor(version=version, clock=clock) as server:
+        server.add_project("app")
+        server.push_image("app/web", "1.0")
+        rights = [str(access) for access in needed(Purpose.REPLICATION, kind=Kind.SYSTEM)]
+        robot = server.add_robot("keeper", system=rights)
+        login = Credential(username=robot.name, secret=Secret(robot.secret))
+        context = OpenContext(credentials=StaticCredentials({server.host: login}), clock=clock)
+        wish = RemoteRegistry(name="far", type="docker-registry", url=f"http://{far.host}")
+        with Harbor.open(server.endpoint, context) as harbor:
+            made = RemoteRegistry(id=harbor.registries.create(wish))
+            policy = ReplicationPolicy(name="nightly", dest_registry=made, dest_namespace="copy")
+            harbor.policies.create(policy)
+            report = harbor.executions.run_and_watch("nightly", confirm=True)
+    assert report.ok, str(report)
+    assert far.storage.repositories() == ("copy/web",)

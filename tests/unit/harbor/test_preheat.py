@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
 
-from harborsync.endpoint import Endpoint
 from harborsync.errors import Denied, InvalidValue, NotFound, RegistryError
 from harborsync.harbor.preheat import (
     PreheatFilter,
@@ -20,15 +18,10 @@ from harborsync.harbor.preheat import (
     preheat_faults,
     read_preheat_policy,
 )
-from harborsync.harbor.preheating import preheat_after
-from harborsync.plan import Action, Step
-from harborsync.reference import ArtifactRef
-from harborsync.report import Outcome, Report, StepResult
 from harborsync.secrets import Secret
-from harborsync.testing.scripted import Said, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from harborsync.harbor.client import Harbor
     from harborsync.testing import FakeClock, LoopbackHarbor
@@ -39,23 +32,6 @@ EVERYTHING = (
     PreheatFilter(type="tag", value="**"),
 )
 POLICY = PreheatPolicy(name="warm", provider_id=1, filters=EVERYTHING)
-
-
-@pytest.fixture
-def network() -> Iterator[str]:
-    """The address of something that answers like a network."""
-    with ScriptedServer(lambda heard: Said(body=b"{}")) as server:
-        yield f"http://{server.host}"
-
-
-@pytest.fixture
-def warm(harbor: Harbor, server: LoopbackHarbor, network: str) -> str:
-    """A policy that sends everything of the project to a network."""
-    server.push_image("app/web", "1.0")
-    harbor.preheat.create_instance(attrs.evolve(INSTANCE, endpoint=network))
-    found = harbor.preheat.instance("dragonfly-1")
-    harbor.preheat.create_policy("app", attrs.evolve(POLICY, provider_id=found.id))
-    return "warm"
 
 
 @pytest.mark.parametrize(
@@ -214,67 +190,3 @@ def test_a_login_that_may_not_look_at_networks_runs_a_policy_all_the_same(
         "warmer", project="app", access=[f"preheat-policy:{a}" for a in actions]
     )
     assert open_as(robot.name, robot.secret).preheat.start("app", warm)
-
-
-def report(*ends: tuple[str, str, Outcome]) -> Report:
-    """Make a report of what became of some repositories."""
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    steps = [
-        Step(
-            rule="r",
-            to=Endpoint(provider="harbor", address=host, plain_http=True),
-            source=ArtifactRef(repository="src/web"),
-            destination=ArtifactRef(repository=repository),
-            action=Action.COPY,
-            reason="new",
-        )
-        for host, repository, _ in ends
-    ]
-    results = tuple(
-        StepResult(step=step, outcome=outcome, reason="", at=now)
-        for step, (_, _, outcome) in zip(steps, ends, strict=True)
-    )
-    return Report(started_at=now, seconds=1.0, results=results)
-
-
-def test_what_was_copied_is_preheated_project_by_project(
-    harbor: Harbor, server: LoopbackHarbor, warm: str
-) -> None:
-    """Each project once; what went elsewhere, or was there already, is passed over."""
-    server.add_project("quiet")
-    done = preheat_after(
-        report(
-            (server.host, "app/web", Outcome.COPIED),
-            (server.host, "app/api", Outcome.COPIED),
-            (server.host, "quiet/web", Outcome.SKIPPED),
-            ("elsewhere.example", "other/web", Outcome.COPIED),
-        ),
-        harbor,
-        warm,
-    )
-    assert [each.project for each in done] == ["app"]
-    assert done[0].execution is not None
-    assert done[0].ok == done[0].execution.ok
-    assert str(done[0]).startswith(f"app/warm: {done[0].execution.status}")
-
-
-def test_a_project_without_a_policy_is_passed_over_or_told(
-    harbor: Harbor, server: LoopbackHarbor
-) -> None:
-    """Passed over if policies are named by project; told if it ought to have one."""
-    copied = report((server.host, "app/web", Outcome.COPIED))
-    assert preheat_after(copied, harbor, {"other": "warm"}) == ()
-    (told,) = preheat_after(copied, harbor, {"app": "warm"})
-    assert not told.ok
-    assert str(told).startswith("app/warm: not preheated: cannot read preheat policy warm")
-
-
-def test_a_run_says_why() -> None:
-    """In Harbor's words, where there are any."""
-    from harborsync.harbor.preheat import PreheatExecution
-    from harborsync.harbor.preheating import Preheated
-
-    run = PreheatExecution(status="Error", status_message="no peer")
-    assert str(Preheated(project="app", policy="warm", execution=run)) == (
-        "app/warm: Error (no peer)"
-    )

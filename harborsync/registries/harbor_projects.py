@@ -84,8 +84,9 @@ class Projects:
         what = f"find the project {name}"
         query = {"q": Q(name=name), "with_detail": False}
         listed = self._api.page("/projects", query, what=what).items
+        record = next((each for each in listed if each.get("name") == name), None)
         try:
-            record = next(iter(listed), None) or self._api.find(projects(name), what=what)
+            record = record or self._api.find(projects(name), what=what)
         except (CredentialsError, Denied, NotFound):
             return None
         return Project.of(record) if record else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,3 +89,11 @@ def test_all_are_listed_with_what_they_are(
     harbor.clear_log()
     assert projects.get("cache") == found["cache"]
     assert harbor.requests == ()
+
+
+def test_another_project_is_not_taken_for_it(wire: Any, context: OpenContext) -> None:
+    """A server that overlooks the question answers with whatever comes first."""
+    wire.on("GET", "/projects\\?", (200, {}, b'[{"name": "other", "project_id": 1}]'))
+    wire.on("GET", "/projects/app$", (200, {}, b'{"name": "app", "project_id": 2}'))
+    projects = Projects(HarborApi("harbor.example", wire, context))
+    assert projects.get("app") == Project(name="app", id=2)

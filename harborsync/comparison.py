@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -45,7 +46,7 @@ def compare(
     wanted = _wanted(planning, rule, source, digest)
     for to in rule.destinations:
         one = _Comparison(planning, rule, to, artifact, source, wanted)
-        yield from planning.guarded(rule, f"{source} to {to}", one.steps)
+        yield from planning.guarded(rule, partial("{} to {}".format, source, to), one.steps)
 
 
 def _source_digest(

@@ -25,6 +25,7 @@ the text is refused: credentials have a place of their own (:mod:`harborsync.cre
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -152,6 +153,10 @@ class Endpoint:
 
     def __str__(self) -> str:
         """Return the canonical text, which parses back to an equal value."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         query = (
             f"?{urlencode(self.option_items, safe='/', quote_via=quote)}"
             if self.option_items

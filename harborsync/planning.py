@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harborsync.artifact import Artifact
     from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
-    from harborsync.reference import Digest
+    from harborsync.reference import Digest, Tag
     from harborsync.registry import Room
     from harborsync.rule import ReplicationRule
     from harborsync.state import State
@@ -58,6 +58,9 @@ class Planning:
     failures: list[PlanFailure] = attrs.field(factory=list)
     verdicts: list[Verdict] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
+    _names: dict[tuple[str, Endpoint, str, Tag | None], ArtifactRef] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
 
     def collect(
         self,
@@ -72,14 +75,19 @@ class Planning:
         """
 
         def one(item: _A) -> list[_B]:
-            return self.guarded(rule, _what(item), partial(work, rule, item))
+            return self.guarded(rule, partial(_what, item), partial(work, rule, item))
 
         return [each for found in self.ask(one, items) for each in found]
 
     def guarded(
-        self, rule: ReplicationRule, what: str, work: Callable[[], Iterable[_B]]
+        self, rule: ReplicationRule, what: Callable[[], str], work: Callable[[], Iterable[_B]]
     ) -> list[_B]:
         """Return what ``work`` yields; nothing if it fails, which is noted.
+
+        Args:
+            rule: Whose work it is.
+            what: Tells what was worked at, for people, if it fails.
+            work: Does it.
 
         Raises:
             ConfigurationError: The rule cannot work as it is written.
@@ -89,7 +97,7 @@ class Planning:
         except ConfigurationError:
             raise
         except HarborsyncError as error:
-            self.failures.append(failure_of(rule, what, error))
+            self.failures.append(failure_of(rule, what(), error))
             return []
 
     def note(self, rule: ReplicationRule, artifact: Artifact, why: str, *, chosen: bool) -> None:
@@ -112,9 +120,15 @@ class Planning:
         self, rule: ReplicationRule, to: Endpoint, source: ArtifactRef | Artifact
     ) -> ArtifactRef:
         """Return the name at a destination, the endpoint's prefix included, without a digest."""
-        name = rule.naming.apply(ArtifactRef(source.repository, source.tag))
-        prefix = self.warehouse.prefix(to)
-        return ArtifactRef(f"{prefix}/{name.repository}" if prefix else name.repository, name.tag)
+        key = (rule.name, to, source.repository, source.tag)
+        found = self._names.get(key)
+        if found is None:
+            found = rule.naming.apply(ArtifactRef(source.repository, source.tag))
+            prefix = self.warehouse.prefix(to)
+            if prefix:
+                found = ArtifactRef(f"{prefix}/{found.repository}", found.tag)
+            self._names[key] = found
+        return found
 
     def graph(self, rule: ReplicationRule, repository: str, digest: Digest) -> Graph:
         """Return everything that travels with a digest of the rule's source."""

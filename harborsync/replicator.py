@@ -24,8 +24,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-import attrs
-
 from harborsync.cancel import Cancel, CurrentCancel
 from harborsync.clock import Clock, SystemClock
 from harborsync.credentials import default_credentials
@@ -42,6 +40,7 @@ from harborsync.plan import Action, Plan, check_plan
 from harborsync.planner import make_plan, make_plan_for
 from harborsync.planning import Planning
 from harborsync.provider import OpenContext
+from harborsync.reference import ArtifactRef
 from harborsync.report import DescriptionResult, Outcome, Report, StepResult
 from harborsync.rule import ReplicationRule, check_rules
 from harborsync.selection import EVERYWHERE, Scope
@@ -59,7 +58,7 @@ if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint
     from harborsync.limiter import Schedule
     from harborsync.plan import Step
-    from harborsync.reference import ArtifactRef, Tag
+    from harborsync.reference import Tag
     from harborsync.registry import Registry
     from harborsync.units import Bandwidth
 
@@ -294,9 +293,10 @@ class Replicator:
 
     def _remember(self, result: StepResult) -> None:
         """Remember what a step wrote, at once: the process may be killed before the run ends."""
-        named = attrs.evolve(result.step.destination, digest=None)
         is_written = result.outcome is Outcome.COPIED and result.step.action is Action.COPY
-        if is_written and named.tag is not None:
+        written = result.step.destination
+        if is_written and written.tag is not None:
+            named = ArtifactRef(written.repository, written.tag)
             self._state.remember_written(
                 Place(rule=result.step.rule, to=str(result.step.to), artifact=named),
                 Written(digest=result.step.wanted, at=result.at),

@@ -383,6 +383,10 @@ class _Copy:
             tag: The tag to write, if any.
             is_likely: Whether it may well be there: others than ``tag`` lead to it, too.
         """
+        if self._tools.ledger.has(self._target.shelf, graph.manifest.digest):
+            if tag is not None:
+                self._name(graph, tag)
+            return
         key = (self._target.shelf, graph.manifest.digest, tag)
         self._tools.ledger.once(key, partial(self._bring_now, graph, tag, is_likely=is_likely))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from harborsync.artifact import NOT_FETCHED, Artifact, Unknown
@@ -42,7 +42,7 @@ class Registries:
         prefix: Callable[[Endpoint], str] = prefix_of_path,
     ) -> None:
         self._opener = opener
-        self.prefix = prefix
+        self.prefix = cache(prefix)
         self._lock = threading.Lock()
         self._opened: dict[Endpoint, Registry] = {}
 
@@ -52,6 +52,9 @@ class Registries:
         Raises:
             ConfigurationError: It cannot be opened as it is written.
         """
+        found = self._opened.get(endpoint)
+        if found is not None:
+            return found
         with self._lock:
             if endpoint not in self._opened:
                 self._opened[endpoint] = self._opener(endpoint)

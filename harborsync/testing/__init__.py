@@ -9,11 +9,15 @@ from harborsync._lazy import lazy_names
 if TYPE_CHECKING:
     from harborsync.testing.bulk import BulkRegistry as BulkRegistry
     from harborsync.testing.clock import FakeClock as FakeClock
+    from harborsync.testing.cloud_aws import LoopbackEcr as LoopbackEcr
+    from harborsync.testing.cloud_ecr_public import LoopbackEcrPublic as LoopbackEcrPublic
+    from harborsync.testing.cloud_sts import LoopbackRole as LoopbackRole
     from harborsync.testing.contract import RegistryContract as RegistryContract
     from harborsync.testing.faults import Fault as Fault
     from harborsync.testing.faults import FaultPlan as FaultPlan
     from harborsync.testing.faults import FaultScript as FaultScript
     from harborsync.testing.harbor import LoopbackHarbor as LoopbackHarbor
+    from harborsync.testing.harbor_deliveries import Delivery as Delivery
     from harborsync.testing.profiles import LoopbackQuirks as LoopbackQuirks
     from harborsync.testing.relay import Relay as Relay
     from harborsync.testing.relay import Weather as Weather
@@ -28,13 +32,17 @@ _NAMES: Final = {
     "Access": "harborsync.testing.tokens",
     "BasicAuth": "harborsync.testing.tokens",
     "BulkRegistry": "harborsync.testing.bulk",
+    "Delivery": "harborsync.testing.harbor_deliveries",
     "FakeClock": "harborsync.testing.clock",
     "Fault": "harborsync.testing.faults",
     "FaultPlan": "harborsync.testing.faults",
     "FaultScript": "harborsync.testing.faults",
+    "LoopbackEcr": "harborsync.testing.cloud_aws",
+    "LoopbackEcrPublic": "harborsync.testing.cloud_ecr_public",
     "LoopbackHarbor": "harborsync.testing.harbor",
     "LoopbackQuirks": "harborsync.testing.profiles",
     "LoopbackRegistry": "harborsync.testing.server",
+    "LoopbackRole": "harborsync.testing.cloud_sts",
     "RegistryContract": "harborsync.testing.contract",
     "Relay": "harborsync.testing.relay",
     "Storage": "harborsync.testing.storage",

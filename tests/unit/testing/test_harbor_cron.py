@@ -28,6 +28,17 @@ def test_a_schedule_tells_when_it_fires_next(text: str, expected: str) -> None:
     assert str(Cron.parse(text).next_after(_NOW))[:19] == expected
 
 
+def test_the_very_next_second_counts_and_this_one_does_not() -> None:
+    """A moment at which it fires has the following one as its next."""
+    cron = Cron.parse("0 */10 * * * *")
+    assert cron.next_after(datetime(2026, 1, 1, 3, 39, 59, tzinfo=UTC)) == datetime(
+        2026, 1, 1, 3, 40, tzinfo=UTC
+    )
+    assert cron.next_after(datetime(2026, 1, 1, 3, 40, tzinfo=UTC)) == datetime(
+        2026, 1, 1, 3, 50, tzinfo=UTC
+    )
+
+
 def test_a_schedule_that_never_fires_says_so() -> None:
     """The thirtieth of February does not come."""
     assert Cron.parse("0 0 0 30 2 ?").next_after(_NOW) is None

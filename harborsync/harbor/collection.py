@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from harborsync.errors import InvalidValue
 from harborsync.harbor.records import read
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Collection(Generic[_T]):
             NotFound: There is none.
         """
         needs = f"{self._resource}:read"
-        return self._api.get(f"{self._path}/{key}", what=self._doing("read", key), needs=needs)
+        return self._api.get(self.path_of(key), what=self._doing("read", key), needs=needs)
 
     def get(self, key: object) -> _T:
         """Return one.
@@ -78,12 +79,23 @@ class Collection(Generic[_T]):
             NotFound: There is none.
         """
         needs = f"{self._resource}:update"
-        self._api.put(f"{self._path}/{key}", body, what=self._doing("change", key), needs=needs)
+        self._api.put(self.path_of(key), body, what=self._doing("change", key), needs=needs)
 
     def delete(self, key: object) -> bool:
         """Delete one; tell whether it was there."""
         needs = f"{self._resource}:delete"
-        return self._api.delete(f"{self._path}/{key}", what=self._doing("delete", key), needs=needs)
+        return self._api.delete(self.path_of(key), what=self._doing("delete", key), needs=needs)
+
+    def path_of(self, key: object) -> str:
+        """Return where one is.
+
+        Raises:
+            InvalidValue: It has no key: it was not made yet.
+        """
+        if key is None:
+            msg = f"this {self._noun} is not known to {self._api.name} yet"
+            raise InvalidValue(msg, hint="make it first, or take what get() returns")
+        return f"{self._path}/{key}"
 
     def _doing(self, verb: str, key: object) -> str:
         return f"{verb} {self._noun} {key}"

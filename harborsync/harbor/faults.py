@@ -8,18 +8,19 @@ all faults of a value are told at once.
 from __future__ import annotations
 
 import re
-from itertools import chain
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import attrs
 
 from harborsync.errors import FilterSyntaxError, InvalidValue
-from harborsync.filters.globs import compile_glob
+from harborsync.filters.globs import LONGEST, compile_glob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_MOST_ALTERNATIVES: Final = 100
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _CRON_FIELDS: Final = (
     ("hour", 0, 23, ""),
@@ -96,18 +97,25 @@ def glob_faults(pattern: str, *, where: str) -> Iterator[Fault]:
 
 
 def alternatives(pattern: str) -> tuple[str, ...]:
-    """Return a glob as globs without braces.
+    """Return a glob as globs without braces, the first hundred of them.
 
     Example:
         >>> alternatives("app/{web,api/v1}")
         ('app/web', 'app/api/v1')
     """
+    if len(pattern) > LONGEST:
+        return (pattern,)
+    return tuple(islice(_without_braces(pattern), _MOST_ALTERNATIVES))
+
+
+def _without_braces(pattern: str) -> Iterator[str]:
     found = _BRACES.search(pattern)
     if not found:
-        return (pattern,)
+        yield pattern
+        return
     before, after = pattern[: found.start()], pattern[found.end() :]
-    words = found[1].split(",")
-    return tuple(chain.from_iterable(alternatives(before + word + after) for word in words))
+    for word in found[1].split(","):
+        yield from _without_braces(before + word + after)
 
 
 def url_faults(url: str, *, where: str = "url") -> Iterator[Fault]:

@@ -205,7 +205,9 @@ class Registries:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none with its id.
         """
-        faults = (*registry_faults(registry), *self._move_faults(registry))
+        # The type cannot be changed, so that of a newer Harbor does no harm.
+        faults = [fault for fault in registry_faults(registry) if fault.where != "type"]
+        faults.extend(self._move_faults(registry))
         refuse(f"change the registry {registry.name!r}", faults)
         self._all.replace(registry.id, _flat(registry))
 

@@ -308,7 +308,8 @@ class Robots:
         what = f"change the secret of robot {robot_id}"
         refuse(what, _secret_faults(secret) if secret else ())
         body = {"secret": secret.reveal()} if secret else {}
-        told = self._api.patch(f"/robots/{robot_id}", body, what=what, needs="robot:update") or {}
+        path, needs = self._all.path_of(robot_id), "robot:update"
+        told = self._api.patch(path, body, what=what, needs=needs) or {}
         # A secret that was sent is not repeated.
         return secret or _told_secret(told)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from harborsync.errors import InvalidValue
 from harborsync.harbor.faults import (
     Fault,
+    alternatives,
     cron_faults,
     glob_faults,
     name_faults,
@@ -106,6 +107,13 @@ def test_a_pattern_as_harbor_reads_them_is_well() -> None:
     """Stars, classes, alternatives."""
     assert not list(glob_faults("app/{web,api}/**/[a-z]?*", where="x"))
     assert not list(glob_faults("app/{web,api/v1,{a,b}/*}", where="x"))
+
+
+@pytest.mark.parametrize("pattern", ["{a,b}" * 199, "{a,b}" * 9000, "{" * 1000, "a" * 1001])
+def test_no_pattern_keeps_one_waiting(pattern: str) -> None:
+    """However many alternatives it has: a hundred of them are looked at."""
+    assert len(alternatives(pattern)) <= 100
+    list(glob_faults(pattern, where="x"))
 
 
 @pytest.mark.parametrize("url", ["https://far.example", "http://10.0.0.1:8080", "https://[::1]/"])

@@ -161,3 +161,18 @@ def test_a_login_that_may_not_is_told_what_it_lacks(
     with pytest.raises(Denied) as caught:
         list(harbor.registries.list())
     assert "registry:list" in str(caught.value.hint)
+
+
+def test_what_was_not_made_yet_cannot_be_changed(harbor: Harbor, server: LoopbackHarbor) -> None:
+    """It has no id."""
+    with pytest.raises(InvalidValue, match="this registry is not known to"):
+        harbor.registries.update(GOOD)
+    assert server.requests == ()
+
+
+def test_a_type_of_a_newer_harbor_can_be_changed(harbor: Harbor, far: RemoteRegistry) -> None:
+    """Its type is not sent again in earnest."""
+    made = harbor.registries.create(far)
+    found = attrs.evolve(harbor.registries.get(made), type="brand-new", description="kept")
+    harbor.registries.update(found)
+    assert harbor.registries.get(made).description == "kept"

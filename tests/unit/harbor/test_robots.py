@@ -200,6 +200,8 @@ def test_harbor_makes_a_secret_if_one_has_none(harbor: Harbor) -> None:
     robot = harbor.robots.create(READER)
     assert robot.id is not None
     assert harbor.robots.rotate(robot.id) != robot.secret
+    with pytest.raises(InvalidValue, match="this robot is not known to"):
+        harbor.robots.rotate(READER)
     with pytest.raises(InvalidValue, match="does not tell it"):
         _told_secret({})
 

@@ -222,7 +222,7 @@ def _depth_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
     if not policy.dest_namespace:
         return
     yield from _namespace_faults(policy.dest_namespace)
-    for pattern in _patterns(policy, "name"):
+    for pattern in _name_patterns(policy):
         shallow = [path for path in alternatives(pattern) if _is_at_most(path, count)]
         if shallow:
             what = f"{shallow[0]!r} has no more than {count} parts, and the last one must stay"
@@ -238,9 +238,9 @@ def _namespace_faults(namespace: str) -> Iterator[Fault]:
         yield Fault(where="dest_namespace", what=what, remedy=error.hint or "")
 
 
-def _patterns(policy: ReplicationPolicy, kind: str) -> Iterator[str]:
+def _name_patterns(policy: ReplicationPolicy) -> Iterator[str]:
     for condition in policy.filters:
-        if condition.type == kind and isinstance(condition.value, str) and condition.value:
+        if condition.type == "name" and isinstance(condition.value, str) and condition.value:
             yield condition.value
 
 

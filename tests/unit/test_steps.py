@@ -161,6 +161,21 @@ def test_a_repository_is_made_where_it_must_be(run: _Run) -> None:
     assert "ensure_repository" in run.mirror.operations
 
 
+@pytest.mark.parametrize("tag", [None, "v0"])
+def test_a_repository_that_lists_tags_need_not_be_made(run: _Run, tag: str | None) -> None:
+    """One that lists none may be lacking."""
+    run.mirror = _Registry("mirror", creates_repositories=True)
+    if tag is not None:
+        run.mirror.ensure_repository(THERE)
+        random_image(9).push_to(run.mirror, THERE, tag)
+    job = run.job()
+    job.warehouse.listing(MIRROR, THERE)
+    before = run.mirror.operations.count("ensure_repository")
+    assert attempt(job, _step(), one_by_one).outcome is Outcome.COPIED
+    made = run.mirror.operations.count("ensure_repository") - before
+    assert made == (1 if tag is None else 0)
+
+
 def test_beginning_and_end_are_told(run: _Run) -> None:
     """One of each, about the same step."""
     result = run.attempt()

@@ -64,7 +64,10 @@ def _errors(code: str, message: str = "", detail: object = None) -> dict[str, ob
         (507, b"", QuotaExceeded),
         (429, b"slow down", RateLimited),
         (400, {"__type": "ThrottlingException", "message": "Rate exceeded"}, RateLimited),
+        (403, _errors("DENIED", "will exceed the configured upper limit of 1 MiB"), QuotaExceeded),
         (412, _errors("PRECONDITION", "configured as immutable"), TagImmutable),
+        (412, _errors("PRECONDITION", "the policy 33 is disabled"), RegistryError),
+        (412, b"", RegistryError),
         (400, _errors("TAG_INVALID", "The image tag is immutable"), TagImmutable),
         (400, {"__type": "ImageTagAlreadyExistsException", "message": "no"}, TagImmutable),
         (405, b"", Unsupported),
@@ -85,6 +88,27 @@ def test_status_code_and_words_make_one_error(
     error = error_from(_answer(status, body), "read a")
     assert type(error) is kind
     assert error.status == status
+
+
+def test_a_412_to_a_manifest_is_about_its_tag() -> None:
+    """Whatever it says; nothing else there has a condition."""
+    assert type(error_from(_answer(412, method="PUT"), "write a")) is TagImmutable
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words", "hint"),
+    [
+        (403, "DENIED", "The system is in read only mode.", "read-only for now"),
+        (403, "DENIED", "can not push artifact to a proxy project: p", "takes no pushes"),
+        (405, "METHOD_NOT_ALLOWED", "for a proxy cache project", "takes no pushes"),
+        (412, "PROJECTPOLICYVIOLATION", "current image with 3 vulnerabilities", "vulnerable"),
+    ],
+)
+def test_what_harbor_means_is_said(status: int, code: str, words: str, hint: str) -> None:
+    """It is no matter of rights or tags, as the status alone would have it."""
+    error = error_from(_answer(status, _errors(code, words)), "do it")
+    assert type(error) is Denied
+    assert hint in (error.hint or "")
 
 
 def test_a_400_that_says_nothing_hints_at_the_path() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, Self
 
 import attrs
 
+from harborsync.errors import ReplicationFailed
 from harborsync.harbor.runs import Execution, ExecutionTask, RunStatus, TaskLog
 from harborsync.tables import html_table, one_line, text_table
 
@@ -100,6 +102,19 @@ class RunReport:
         if self.outcome is RunOutcome.SKIPPED:
             notes.append("the run before was not over: wait for it, or stop it")
         return tuple(one_line(note) for note in notes)
+
+    def raise_for_failures(self) -> Self:
+        """Return this report if everything that matched, and something, is at the destination.
+
+        Raises:
+            ReplicationFailed: It is not; the error has the report.
+        """
+        if self.ok:
+            return self
+        errors = (error for each in self.failed for error in each.log.errors)
+        first = next(chain(errors, self.notes), "")
+        msg = f"{self.summary()}; first: {first}" if first else self.summary()
+        raise ReplicationFailed(msg, self)
 
     def summary(self) -> str:
         """Return one line for people."""

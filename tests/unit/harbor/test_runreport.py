@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
+from harborsync.errors import ReplicationFailed
 from harborsync.harbor.runreport import RunOutcome, RunReport, TaskResult
 from harborsync.harbor.runs import Execution, ExecutionTask, TaskLog
 
@@ -114,3 +115,16 @@ def test_a_notebook_shows_a_table() -> None:
     shown = failed_report()._repr_mimebundle_()
     assert "<td>mirror/api</td>" in shown["text/html"]
     assert shown["text/plain"] == str(failed_report())
+
+
+def test_a_report_of_trouble_raises_with_the_first_reason() -> None:
+    """From a log where there is one, else in Harbor's words, else none."""
+    good = report(status="Succeed", total=1, succeed=1)
+    assert good.raise_for_failures() is good
+    with pytest.raises(ReplicationFailed, match="in 61 s; first: push denied") as caught:
+        failed_report().raise_for_failures()
+    assert caught.value.report == failed_report()
+    with pytest.raises(ReplicationFailed, match="first: no such host"):
+        report(status="Failed", status_text="no such host").raise_for_failures()
+    with pytest.raises(ReplicationFailed, match=r"in 12 s$"):
+        report(status="Stopped").raise_for_failures()

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 from harborsync._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from harborsync.credentials.aws import AwsIdentity as AwsIdentity
+    from harborsync.credentials.aws import AwsRole as AwsRole
     from harborsync.credentials.base import Anonymous as Anonymous
     from harborsync.credentials.base import Chain as Chain
     from harborsync.credentials.base import Credential as Credential
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "Anonymous": "harborsync.credentials.base",
+    "AwsIdentity": "harborsync.credentials.aws",
+    "AwsRole": "harborsync.credentials.aws",
     "CallableCredentials": "harborsync.credentials.static",
     "Chain": "harborsync.credentials.base",
     "CommandCredentials": "harborsync.credentials.command",

@@ -4,7 +4,7 @@ Without a word from you it is whatever boto3 finds: variables, a profile with SS
 service account of EKS (IRSA or Pod Identity), a task's or a machine's role. A profile, roles and
 a session of yours go before it::
 
-    AwsIdentity(roles=[Role(arn="arn:aws:iam::123456789012:role/mirror", external_id="acme")])
+    AwsIdentity(roles=[AwsRole(arn="arn:aws:iam::123456789012:role/mirror", external_id="acme")])
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LONGEST_CHAINED: Final = 3600  # AWS lets a role that was assumed by a role las
 
 
 @attrs.frozen(kw_only=True)
-class Role:
+class AwsRole:
     """A role to assume.
 
     Attributes:
@@ -93,7 +93,7 @@ class Role:
         return wish
 
 
-def _roles(roles: Iterable[Role]) -> tuple[Role, ...]:
+def _roles(roles: Iterable[AwsRole]) -> tuple[AwsRole, ...]:
     return tuple(roles)
 
 
@@ -111,7 +111,7 @@ class AwsIdentity:
     """
 
     profile: str | None = None
-    roles: tuple[Role, ...] = attrs.field(default=(), converter=_roles)
+    roles: tuple[AwsRole, ...] = attrs.field(default=(), converter=_roles)
     session: Session | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -154,7 +154,7 @@ class AwsIdentity:
         return attrs.evolve(self, profile=profile, session=None, roles=roles)
 
 
-def _identity(profile: str | None, roles: tuple[Role, ...]) -> AwsIdentity:
+def _identity(profile: str | None, roles: tuple[AwsRole, ...]) -> AwsIdentity:
     return AwsIdentity(profile=profile, roles=roles)
 
 
@@ -172,7 +172,7 @@ IDENTITY_OPTIONS: Final = frozenset(
 )
 
 
-def _roles_of(options: Mapping[str, str]) -> tuple[Role, ...]:
+def _roles_of(options: Mapping[str, str]) -> tuple[AwsRole, ...]:
     """Read ``role_arn=ARN[,ARN…]``; what else is said of roles is said of the last one."""
     arns = [arn for arn in options.get("role_arn", "").split(",") if arn]
     details = {
@@ -186,7 +186,7 @@ def _roles_of(options: Mapping[str, str]) -> tuple[Role, ...]:
         msg = "the endpoint says how to assume a role, and not which"
         raise InvalidValue(msg, hint="add role_arn=ARN")
     return tuple(
-        Role(arn=arn, **(given if number == len(arns) else {}))
+        AwsRole(arn=arn, **(given if number == len(arns) else {}))
         for number, arn in enumerate(arns, start=1)
     )
 
@@ -316,7 +316,7 @@ def _session(identity: AwsIdentity, place: AwsPlace, context: OpenContext) -> Se
     return session
 
 
-def _assumed(base: Session, role: Role, place: AwsPlace, context: OpenContext) -> Session:
+def _assumed(base: Session, role: AwsRole, place: AwsPlace, context: OpenContext) -> Session:
     """Return a session that assumes a role when it is first used, and again before it ends."""
     boto3 = load_sdk("boto3", extra=EXTRA, purpose=_PURPOSE)
     core = load_sdk("botocore.session", extra=EXTRA, purpose=_PURPOSE).get_session()
@@ -332,7 +332,7 @@ def _assumed(base: Session, role: Role, place: AwsPlace, context: OpenContext) -
     return session
 
 
-def _assume(sts: Any, role: Role) -> dict[str, str]:
+def _assume(sts: Any, role: AwsRole) -> dict[str, str]:
     """Assume a role; return it in the form that botocore's refreshable credentials take."""
     found = sts.assume_role(**role.request)["Credentials"]
     return {

@@ -162,7 +162,7 @@ class Refreshing:
                 self._held.pop(host, None)
                 held = self._fetch(host)
                 if held is not None:
-                    self._held[host] = held, self._renewal_of(held)
+                    self._held[host] = held, renewal_of(held.expires_at, self._clock.now())
             return held
 
     def forget(self, host: str) -> None:
@@ -170,10 +170,9 @@ class Refreshing:
         with self._locks.of(host):
             self._held.pop(host, None)
 
-    def _renewal_of(self, fresh: Credential) -> datetime | None:
-        """Return when a credential that has just come is to be renewed, or None for never."""
-        end = fresh.expires_at
-        if end is None:
-            return None
-        life = end - self._clock.now()
-        return end - max(RENEW_AHEAD_AT_LEAST, min(RENEW_AHEAD, life / 10))
+
+def renewal_of(end: datetime | None, now: datetime) -> datetime | None:
+    """Return when what has just come and ends then is to be renewed, or None for never."""
+    if end is None:
+        return None
+    return end - max(RENEW_AHEAD_AT_LEAST, min(RENEW_AHEAD, (end - now) / 10))

@@ -1,7 +1,7 @@
 """What an identity of AWS must be allowed to do, by purpose, as a policy to paste into IAM.
 
-    >>> registry = Registry(account="123456789012", region="eu-west-1", repositories="team/*")
-    >>> statements = policy([Purpose.PULL], registry)["Statement"]
+    >>> registry = EcrRepositories(account="123456789012", region="eu-west-1", repositories="team/*")
+    >>> statements = policy([AwsPurpose.PULL], registry)["Statement"]
     >>> statements[0]["Action"], statements[0]["Resource"]
     (['ecr:GetAuthorizationToken'], '*')
     >>> statements[1]["Resource"]
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _VERSION: Final = "2012-10-17"
 
 
-class Purpose(StrEnum):
+class AwsPurpose(StrEnum):
     """What an identity is for."""
 
     PULL = "copy from ECR, tags known"
@@ -39,23 +39,23 @@ _READ: Final = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlF
 
 #: What each purpose takes of the repositories it is for, without ``ecr:``.
 ACTIONS: Final = {
-    Purpose.PULL: _READ,
-    Purpose.DISCOVER: ("DescribeImages", "DescribeRepositories", "ListImages"),
+    AwsPurpose.PULL: _READ,
+    AwsPurpose.DISCOVER: ("DescribeImages", "DescribeRepositories", "ListImages"),
     # A push asks first what is there, and reads what others may have written.
-    Purpose.PUSH: (
+    AwsPurpose.PUSH: (
         *_READ,
         "CompleteLayerUpload",
         "InitiateLayerUpload",
         "PutImage",
         "UploadLayerPart",
     ),
-    Purpose.CREATE: ("CreateRepository", "TagResource"),
-    Purpose.PRUNE: ("BatchDeleteImage",),
+    AwsPurpose.CREATE: ("CreateRepository", "TagResource"),
+    AwsPurpose.PRUNE: ("BatchDeleteImage",),
 }
 
 
 @attrs.frozen(kw_only=True)
-class Registry:
+class EcrRepositories:
     """Which repositories a policy is about.
 
     Attributes:
@@ -77,7 +77,7 @@ class Registry:
         return f"arn:{self.partition}:ecr:{place}:repository/{self.repositories}"
 
 
-def policy(purposes: Iterable[Purpose], registry: Registry) -> dict[str, Any]:
+def policy(purposes: Iterable[AwsPurpose], registry: EcrRepositories) -> dict[str, Any]:
     """Return the policy that an identity needs, and nothing beyond it."""
     actions = sorted({action for purpose in purposes for action in ACTIONS[purpose]})
     return _document(
@@ -87,7 +87,7 @@ def policy(purposes: Iterable[Purpose], registry: Registry) -> dict[str, Any]:
     )
 
 
-def repository_policy(purposes: Iterable[Purpose], principals: Iterable[str]) -> dict[str, Any]:
+def repository_policy(purposes: Iterable[AwsPurpose], principals: Iterable[str]) -> dict[str, Any]:
     """Return the policy of a repository that lets identities of other accounts in.
 
     Args:
@@ -98,7 +98,7 @@ def repository_policy(purposes: Iterable[Purpose], principals: Iterable[str]) ->
         {
             f"ecr:{action}"
             for purpose in purposes
-            if purpose is not Purpose.CREATE
+            if purpose is not AwsPurpose.CREATE
             for action in ACTIONS[purpose]
         }
     )

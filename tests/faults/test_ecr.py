@@ -146,7 +146,7 @@ def test_who_copies_in_and_out_needs_no_more_than_the_policy(
     harbor: LoopbackRegistry, ecr: LoopbackEcr, run: Run
 ) -> None:
     """What the API saw is what the purposes allow."""
-    from harborsync.permissions.aws import ACTIONS, Purpose
+    from harborsync.permissions.aws import ACTIONS, AwsPurpose
 
     seed(harbor)
     run(harbor.endpoint, ecr.endpoint)
@@ -154,7 +154,7 @@ def test_who_copies_in_and_out_needs_no_more_than_the_policy(
         run(ecr.endpoint, back.endpoint)
     allowed = {
         action
-        for purpose in (Purpose.DISCOVER, Purpose.PUSH, Purpose.CREATE)
+        for purpose in (AwsPurpose.DISCOVER, AwsPurpose.PUSH, AwsPurpose.CREATE)
         for action in ACTIONS[purpose]
     }
     assert {call.operation for call in ecr.calls} - {"GetAuthorizationToken"} <= allowed

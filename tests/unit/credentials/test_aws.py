@@ -15,7 +15,7 @@ from harborsync.credentials.aws import (
     AwsApi,
     AwsIdentity,
     AwsPlace,
-    Role,
+    AwsRole,
     login_of,
     place_options,
 )
@@ -137,7 +137,7 @@ def test_a_service_account_of_a_cluster_is_found(
 
 def test_a_session_is_kept_from_other_processes() -> None:
     """What holds no secret travels."""
-    role = Role(arn=READER, external_id="x")
+    role = AwsRole(arn=READER, external_id="x")
     identity = AwsIdentity(profile="mirror", roles=[role])
     assert pickle.loads(pickle.dumps(identity)) == identity
     with pytest.raises(ConfigurationError, match="cannot be handed to another process"):
@@ -163,7 +163,7 @@ def test_a_profile_and_a_session_do_not_go_together() -> None:
 def test_a_role_is_assumed_with_all_that_its_trust_asks_for(ecr: LoopbackEcr) -> None:
     """External id, session name, duration and tags go along."""
     ecr.sts.add_role(LoopbackRole(arn=READER, trusts=frozenset({USER}), external_id="acme"))
-    role = Role(
+    role = AwsRole(
         arn=READER,
         external_id="acme",
         session_name="nightly",
@@ -180,7 +180,7 @@ def test_a_role_without_its_external_id_is_not_assumed(ecr: LoopbackEcr) -> None
     """And the remedy names it."""
     ecr.sts.add_role(LoopbackRole(arn=READER, trusts=frozenset({USER}), external_id="acme"))
     with pytest.raises(Denied, match="sts:AssumeRole") as caught:
-        _who(ecr, attrs.evolve(ecr.identity, roles=[Role(arn=READER)]))
+        _who(ecr, attrs.evolve(ecr.identity, roles=[AwsRole(arn=READER)]))
     assert "external id" in str(caught.value.hint)
 
 
@@ -189,7 +189,7 @@ def test_roles_are_assumed_one_by_the_other(ecr: LoopbackEcr) -> None:
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/harborsync"
     ecr.sts.add_role(LoopbackRole(arn=READER, trusts=frozenset({USER})))
     ecr.sts.add_role(LoopbackRole(arn=WRITER, trusts=frozenset({session})))
-    identity = attrs.evolve(ecr.identity, roles=[Role(arn=READER), Role(arn=WRITER)])
+    identity = attrs.evolve(ecr.identity, roles=[AwsRole(arn=READER), AwsRole(arn=WRITER)])
     who = _who(ecr, identity)
     assert who == "arn:aws:sts::210987654321:assumed-role/teams/writer/harborsync"
 
@@ -197,7 +197,7 @@ def test_roles_are_assumed_one_by_the_other(ecr: LoopbackEcr) -> None:
 def test_a_roles_session_is_renewed_before_it_ends(ecr: LoopbackEcr, clock: FakeClock) -> None:
     """By the same client, as often as it takes."""
     ecr.sts.add_role(LoopbackRole(arn=READER, trusts=frozenset({USER})))
-    identity = attrs.evolve(ecr.identity, roles=[Role(arn=READER)])
+    identity = attrs.evolve(ecr.identity, roles=[AwsRole(arn=READER)])
     api = _api(ecr, identity, clock=clock)
     for _ in range(3):
         api.call("look", "describe_repositories")
@@ -220,15 +220,15 @@ def test_a_roles_session_is_renewed_before_it_ends(ecr: LoopbackEcr, clock: Fake
 def test_what_sts_would_refuse_is_refused_at_once(wrong: dict[str, Any]) -> None:
     """Before anybody is asked."""
     with pytest.raises(InvalidValue):
-        Role(**{"arn": READER, **wrong})
+        AwsRole(**{"arn": READER, **wrong})
 
 
 def test_a_chained_role_lasts_an_hour_at_the_most() -> None:
     """AWS takes no more; the first one may last longer."""
-    long = Role(arn=READER, duration=7200)
+    long = AwsRole(arn=READER, duration=7200)
     AwsIdentity(roles=[long])
     with pytest.raises(ConfigurationError, match="an hour"):
-        AwsIdentity(roles=[Role(arn=WRITER), long])
+        AwsIdentity(roles=[AwsRole(arn=WRITER), long])
 
 
 # --- options -------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_an_endpoint_names_profile_and_roles() -> None:
         "role_duration": "30m",
         "role_tags": "team:core,stage:",
     }
-    last = Role(
+    last = AwsRole(
         arn=WRITER,
         external_id="acme",
         session_name="nightly",
@@ -252,7 +252,7 @@ def test_an_endpoint_names_profile_and_roles() -> None:
         tags=(("team", "core"), ("stage", "")),
     )
     assert AwsIdentity(session=boto3.Session()).with_options(options) == AwsIdentity(
-        profile="mirror", roles=[Role(arn=READER), last]
+        profile="mirror", roles=[AwsRole(arn=READER), last]
     )
 
 
@@ -261,7 +261,7 @@ def test_options_go_on_top_of_what_was_handed_over() -> None:
     given = AwsIdentity(session=boto3.Session())
     assert given.with_options({}) == given
     asked = given.with_options({"role_arn": READER})
-    assert asked == attrs.evolve(given, roles=[Role(arn=READER)])
+    assert asked == attrs.evolve(given, roles=[AwsRole(arn=READER)])
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from harborsync.permissions.aws import (
     ACTIONS,
-    Purpose,
-    Registry,
+    AwsPurpose,
+    EcrRepositories,
     as_text,
     pod_identity_trust_policy,
     policy,
@@ -20,7 +20,7 @@ from harborsync.permissions.aws import (
     web_identity_trust_policy,
 )
 
-REGISTRY = Registry(account="123456789012", region="eu-west-1", repositories="team/*")
+REGISTRY = EcrRepositories(account="123456789012", region="eu-west-1", repositories="team/*")
 
 
 def _actions(document: dict[str, Any]) -> set[str]:
@@ -29,14 +29,14 @@ def _actions(document: dict[str, Any]) -> set[str]:
 
 def test_logging_in_is_allowed_everywhere_and_the_rest_on_the_repositories() -> None:
     """AWS knows no resource for a login."""
-    login, images = policy([Purpose.PULL], REGISTRY)["Statement"]
+    login, images = policy([AwsPurpose.PULL], REGISTRY)["Statement"]
     assert login["Action"] == ["ecr:GetAuthorizationToken"]
     assert login["Resource"] == "*"
     assert images["Resource"] == "arn:aws:ecr:eu-west-1:123456789012:repository/team/*"
 
 
-@pytest.mark.parametrize("purpose", Purpose)
-def test_each_purpose_adds_its_actions(purpose: Purpose) -> None:
+@pytest.mark.parametrize("purpose", AwsPurpose)
+def test_each_purpose_adds_its_actions(purpose: AwsPurpose) -> None:
     """Never a star among them."""
     allowed = _actions(policy([purpose], REGISTRY))
     assert allowed == {"ecr:GetAuthorizationToken", *(f"ecr:{each}" for each in ACTIONS[purpose])}
@@ -45,7 +45,7 @@ def test_each_purpose_adds_its_actions(purpose: Purpose) -> None:
 
 def test_who_pulls_may_not_write() -> None:
     """Nor list, nor delete."""
-    allowed = _actions(policy([Purpose.PULL], REGISTRY))
+    allowed = _actions(policy([AwsPurpose.PULL], REGISTRY))
     assert not any(
         word in action for action in allowed for word in ("Put", "Upload", "Create", "Delete")
     )
@@ -53,13 +53,13 @@ def test_who_pulls_may_not_write() -> None:
 
 def test_other_partitions_have_other_names() -> None:
     """China, for one."""
-    registry = Registry(account="1", region="cn-north-1", partition="aws-cn")
+    registry = EcrRepositories(account="1", region="cn-north-1", partition="aws-cn")
     assert registry.arn == "arn:aws-cn:ecr:cn-north-1:1:repository/*"
 
 
 def test_a_repository_lets_other_accounts_in() -> None:
     """But to make repositories, which is of the account."""
-    document = repository_policy([Purpose.PUSH, Purpose.CREATE], ["arn:b", "arn:a"])
+    document = repository_policy([AwsPurpose.PUSH, AwsPurpose.CREATE], ["arn:b", "arn:a"])
     (statement,) = document["Statement"]
     assert statement["Principal"] == {"AWS": ["arn:a", "arn:b"]}
     assert "Resource" not in statement
@@ -93,5 +93,5 @@ def test_who_pushes_to_ecr_public_may_say_so_to_sts() -> None:
 
 def test_a_policy_is_json() -> None:
     """As IAM takes it."""
-    document = policy([Purpose.PULL], REGISTRY)
+    document = policy([AwsPurpose.PULL], REGISTRY)
     assert json.loads(as_text(document)) == document

@@ -168,7 +168,7 @@ def _with_labels(rows: list[HarborArtifact], condition: Condition | None) -> lis
 
 def _check_no_proxy(project: HarborProject) -> None:
     if project.registry_id:
-        refuse.not_allowed(f"the operation isn't supported for a proxy project: {project.name}")
+        refuse.not_allowed("the operation isn't supported for a proxy cache project")
 
 
 # --- tags ------------------------------------------------------------------------------------

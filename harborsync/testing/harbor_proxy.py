@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from harborsync.content import INDEX_TYPES
 from harborsync.testing import harbor_artifacts as books
 from harborsync.testing import harbor_refusals as refuse
 from harborsync.testing.harbor_access import JOBSERVICE
@@ -173,7 +174,9 @@ class Proxy:
         shown = digest if by_digest or request.method == "HEAD" else ""
         if request.method == "GET":
             tag = "" if by_digest else reference
-            self._jobs.start(self._keep(repository, tag, found), _PAUSE)
+            # An index is tried at once, an image when its blobs may have come (recorded: 17).
+            after = 0.0 if found.media_type in INDEX_TYPES else _PAUSE
+            self._jobs.start(self._keep(repository, tag, found), after)
         headers = {
             "Content-Type": found.media_type,
             "Docker-Content-Digest": shown,

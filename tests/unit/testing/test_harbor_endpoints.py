@@ -103,6 +103,21 @@ def test_a_harbor_that_goes_away_cannot_tell_its_labels(
     assert admin("GET", "/registries/1/info").codes == ["UNKNOWN"]
 
 
+def test_only_this_harbor_has_events_and_only_others_their_labels(
+    harbor: LoopbackHarbor, make_harbor: Callable[..., LoopbackHarbor], admin: Any
+) -> None:
+    """The info of an endpoint tells what a rule with it can have."""
+    far = make_harbor()
+    for each, label in ((harbor, "ours"), (far, "theirs")):
+        each.add_label(label)
+    admin("POST", "/registries", {"name": "far", "type": "harbor", "url": far.url})
+    local, other = (admin("GET", f"/registries/{number}/info").json for number in (0, 1))
+    assert "event_based" in local["supported_triggers"]
+    assert "event_based" not in other["supported_triggers"]
+    labels = [each["supported_resource_filters"][2]["values"] for each in (local, other)]
+    assert labels == [None, ["theirs"]]
+
+
 def test_an_address_without_a_host_is_refused(admin: Any) -> None:
     """So is a number that is none."""
     body = {"name": "x", "type": "harbor", "url": "http:///path"}

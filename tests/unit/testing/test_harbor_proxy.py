@@ -44,6 +44,16 @@ def _pull_all(admin: Any, clock: FakeClock) -> None:
 
 
 @pytest.mark.usefixtures("upstream")
+def test_a_cold_manifest_tells_its_digest_to_head_only(admin: Any) -> None:
+    """By tag GET has empty headers, and what HEAD tells is unquoted (recorded: 17)."""
+    path = "/v2/cache/web/manifests/1"
+    head, get = (admin(method, path, **_ACCEPT).headers for method in ("HEAD", "GET"))
+    digest = str(_IMAGE.manifest.digest)
+    assert (head["Docker-Content-Digest"], head["Etag"]) == (digest, digest)
+    assert (get["Docker-Content-Digest"], get["Etag"]) == ("", "")
+
+
+@pytest.mark.usefixtures("upstream")
 def test_an_image_is_kept_once_all_of_it_was_pulled(
     harbor: LoopbackHarbor, harbor_clock: FakeClock, admin: Any
 ) -> None:

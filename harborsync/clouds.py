@@ -112,10 +112,13 @@ _TENCENT_REGIONS: Final = {
     "bjjrccr": "ap-beijing-fsi",
 }
 
+# registry.aliyuncs.com:REGION:NUMBER is personal, registry.aliyuncs.com:REGION:china:cri-ID an
+# enterprise's (goharbor/harbor, src/pkg/reg/adapter/aliacr/adapter.go); more may follow the id.
 _ALIBABA_SERVICE: Final = re.compile(
-    r"registry\.aliyuncs\.com:(?P<region>[a-z0-9-]+):(?P<id>[A-Za-z0-9-]+)", re.ASCII
+    r"registry\.aliyuncs\.com:(?P<region>[a-z0-9-]+)(?=:)(?::(?!cri-)[A-Za-z0-9-]+)*"
+    r"(?::(?P<id>cri-[a-z0-9]+)(?::[A-Za-z0-9-]+)*)?",
+    re.ASCII,
 )
-_ENTERPRISE: Final = "cri-"
 
 
 def recognise(host: str) -> CloudHost | None:
@@ -142,13 +145,12 @@ def recognise_challenge(host: str, services: Iterable[str]) -> CloudHost | None:
     for service in services:
         found = _ALIBABA_SERVICE.fullmatch(service)
         if found:
-            is_enterprise = found["id"].startswith(_ENTERPRISE)
             return CloudHost(
-                kind="acr-ee" if is_enterprise else "acr-personal",
+                kind="acr-ee" if found["id"] else "acr-personal",
                 provider="acr",
                 host=host.lower(),
                 region=found["region"],
-                instance=found["id"] if is_enterprise else "",
+                instance=found["id"] or "",
             )
     return None
 

@@ -393,6 +393,26 @@ class Porter:
     def _with_token(
         self, call: Call, url: Url, challenge: Challenge, credential: Credential | None
     ) -> Ticket:
+        """Return a token to show; a login that is not taken is asked of its source once more."""
+        try:
+            return self._token_for(call, url, challenge, credential)
+        except LoginRefused:
+            renewed = self._other_login(call, credential)
+            if renewed is None:
+                raise
+        return self._token_for(call, url, challenge, renewed)
+
+    def _other_login(self, call: Call, refused: Credential | None) -> Credential | None:
+        """Return the login if its source has another one by now, as one that has ended early."""
+        self._held.clear()
+        if isinstance(self._source, Forgetful):
+            self._source.forget(self._host)
+        found = self._credential(call)
+        return None if found == refused else found
+
+    def _token_for(
+        self, call: Call, url: Url, challenge: Challenge, credential: Credential | None
+    ) -> Ticket:
         if not challenge.realm:
             msg = f"{self._host} wants a token and does not say where to get it"
             raise RegistryError(msg, method=call.method, status=_UNAUTHORIZED)

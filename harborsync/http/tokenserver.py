@@ -39,7 +39,7 @@ _KNOWN_REALMS: Final = tuple(
         (r"(.+\.)?docker\.io", r"auth\.docker\.io"),
         (r"registry\.gitlab\.com", r"gitlab\.com"),
         (r"nvcr\.io", r"authn\.nvidia\.com"),
-        (r".+\.aliyuncs\.com", r"dockerauth[a-z0-9-]*\.[a-z0-9-]+\.aliyuncs\.com"),
+        (r".+\.aliyuncs\.com", r"dockerauth[a-z0-9-]*(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
     )
 )
 

@@ -160,9 +160,10 @@ def test_letters_may_be_of_any_size_and_the_usual_port_may_be_named() -> None:
     assert (found.kind, found.host) == ("gcr", "eu.gcr.io")
 
 
-def test_an_enterprise_instance_tells_its_id_behind_any_domain() -> None:
+@pytest.mark.parametrize("around", ["cri-0123", "china:cri-0123", "china:cri-0123:2a"])
+def test_an_enterprise_instance_tells_its_id_behind_any_domain(around: str) -> None:
     """Alibaba's service holds region and instance, which a customer's own domain hides."""
-    found = recognise_challenge("Images.Example", ["registry.aliyuncs.com:cn-beijing:cri-0123"])
+    found = recognise_challenge("Images.Example", [f"registry.aliyuncs.com:cn-beijing:{around}"])
     assert found is not None
     assert (found.kind, found.host) == ("acr-ee", "images.example")
     assert (found.region, found.instance) == ("cn-beijing", "cri-0123")
@@ -177,7 +178,13 @@ def test_a_personal_registry_behind_a_domain_has_no_instance() -> None:
 
 @pytest.mark.parametrize(
     "service",
-    ["harbor-registry", "", "registry.aliyuncs.com:cn-beijing:cri-1.evil", "registry.aliyuncs.com"],
+    [
+        "harbor-registry",
+        "",
+        "registry.aliyuncs.com",
+        "registry.aliyuncs.com:cn-beijing",
+        "registry.aliyuncs.com:cn-beijing:cri-1.evil",
+    ],
 )
 def test_a_service_of_nobody_we_know_tells_nothing(service: str) -> None:
     """Neither does a service that only resembles one."""

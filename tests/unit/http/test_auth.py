@@ -457,6 +457,27 @@ def test_a_login_refused_by_the_token_server_is_not_shown_again_for_a_while(
     assert len(door.asked) == 2
 
 
+def test_a_login_that_ended_early_is_asked_of_its_source_once_more(
+    door: Door, open_to: Any, clock: FakeClock
+) -> None:
+    """What a cloud sells may end with the session that bought it."""
+    logins = ["ended", "fresh", "never asked for"]
+
+    def fetch(host: str) -> Credential:
+        return Credential(username="user", secret=Secret(logins.pop(0)))
+
+    def answer(heard: Heard) -> Said:
+        is_ended = heard.headers.get("authorization") == _basic("user", "ended")
+        return Said(status=401) if heard.path == "/token" and is_ended else door(heard)
+
+    with ScriptedServer(answer) as server:
+        door.server = server
+        transport = open_to(server, credentials=Refreshing(fetch, clock))
+        assert transport.send(_get()).body == b"in"
+    assert logins == ["never asked for"]
+    assert len(door.asked) == 2
+
+
 def test_a_scope_refused_by_the_token_server_does_not_bar_the_login(
     door: Door, open_to: Any
 ) -> None:

@@ -32,6 +32,10 @@ _LOGIN = Credential(username="u", secret=Secret("p"))
             "https://x-registry.cn-hangzhou.cr.aliyuncs.com",
             "https://dockerauth-ee.cn-hangzhou.aliyuncs.com/auth",
         ),
+        (
+            "https://x-registry.cn-zhangjiakou.cr.aliyuncs.com",
+            "https://dockerauth-cn-zhangjiakou.aliyuncs.com/auth",
+        ),
     ],
 )
 def test_a_registrys_own_token_server_sees_the_login(registry: str, realm: str) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import attrs
 
-from harborsync.content import OCI_INDEX
+from harborsync.content import OCI_INDEX, OCI_MANIFEST
 from harborsync.errors import InvalidReference
 from harborsync.reference import Digest, Tag
 from harborsync.testing import harbor_artifacts as artifacts
@@ -46,9 +46,11 @@ _BACKEND: Final = {
     "Docker-Distribution-API-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
 }
-_NAME: Final = r"/v2/(?P<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+_PART: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NAME: Final = rf"/v2/(?P<repository>{_PART}(?:/{_PART})*)"
+# What is said of a type that the caller did not name; Docker's own are always sent.
 _OCI: Final = {
-    "application/vnd.oci.image.manifest.v1+json": "OCI manifest found, but accept header does not support OCI manifests",
+    OCI_MANIFEST: "OCI manifest found, but accept header does not support OCI manifests",
     OCI_INDEX: "OCI index found, but accept header does not support OCI indexes",
 }
 
@@ -221,8 +223,10 @@ def _room_for(call: Call, repository: str, sizes: dict[str, int]) -> Iterator[No
         cause = _cause(call, repository)
         limits.check_room(call.state, cause, sizes)
     yield
+    stored = {digest: call.hub.storage.blob(repository, digest) for digest in sizes}
     with call.state.lock:
-        limits.charge(call.state, cause.project, sizes)
+        held = {digest: blob.size for digest, blob in stored.items() if blob is not None}
+        limits.charge(call.state, cause.project, held)
 
 
 def _cause(call: Call, repository: str, digest: str = "", tag: str = "") -> HarborEvent:

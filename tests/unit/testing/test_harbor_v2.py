@@ -364,6 +364,22 @@ def test_a_failed_upload_counts_nothing(harbor: LoopbackHarbor, admin: Any) -> N
     assert harbor.state.project("app").used == 7
 
 
+def test_a_blob_of_unknown_length_is_counted_too(harbor: LoopbackHarbor, admin: Any) -> None:
+    """By what was stored, not by what was announced."""
+    where = admin("POST", "/v2/app/web/blobs/uploads/").headers["Location"]
+    digest = _digest(b"one, two")
+    admin.connection.request(
+        "PUT",
+        f"{where}&digest={digest}",
+        iter([b"one, ", b"two"]),
+        admin.login,
+        encode_chunked=True,
+    )
+    response = admin.connection.getresponse()
+    response.read()
+    assert (response.status, harbor.state.project("app").used) == (201, 8)
+
+
 def test_a_project_that_gets_full_is_warned_of(
     harbor: LoopbackHarbor, admin: Any, events: list[HarborEvent]
 ) -> None:

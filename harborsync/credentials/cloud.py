@@ -6,9 +6,17 @@ an explicit login wins, and then the cloud itself, with whatever identity this m
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from harborsync.credentials.base import Chain, Credential, CredentialSource, Refreshing
+from harborsync.credentials.base import (
+    Chain,
+    Credential,
+    CredentialSource,
+    Forgetful,
+    Refreshing,
+)
+from harborsync.credentials.docker_config import IN_A_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +28,7 @@ _S = TypeVar("_S")
 
 def with_cloud(
     given: CredentialSource, fetch: Callable[[str], Credential | None], clock: Clock
-) -> Chain:
+) -> CloudCredentials:
     """Return a source that asks ``given`` first, and the cloud where that has no login.
 
     Args:
@@ -28,7 +36,43 @@ def with_cloud(
         fetch: Buys a login for a host from the cloud; None where it wants to be anonymous.
         clock: Tells when a login is about to end.
     """
-    return Chain((given, Refreshing(fetch, clock)))
+    return CloudCredentials(given, Refreshing(fetch, clock))
+
+
+class CloudCredentials:
+    """Asks the user's sources, then the cloud; safe to use from many threads.
+
+    Clouds' logins last for hours, and what ``docker login`` once left behind is mostly stale. So
+    a login out of docker's files that the registry refuses gives way to the cloud's; one that was
+    handed over on purpose does not.
+
+    Args:
+        given: The sources of the user.
+        bought: The login that the cloud sells.
+    """
+
+    def __init__(self, given: CredentialSource, bought: Refreshing) -> None:
+        self._given = given
+        self._bought = bought
+        self._lock = threading.Lock()
+        self._stale: set[Credential] = set()
+
+    def get(self, host: str, repository: str = "") -> Credential | None:
+        """Return the login for a host, or None."""
+        found = self._given.get(host, repository)
+        if found is None or found in self._stale:
+            return self._bought.get(host, repository)
+        return found
+
+    def forget(self, host: str) -> None:
+        """Look for another login next time, because the registry refused the last one."""
+        found = self._given.get(host)
+        if found is not None and found.origin.startswith(IN_A_FILE):
+            with self._lock:
+                self._stale.add(found)
+        if isinstance(self._given, Forgetful):
+            self._given.forget(host)
+        self._bought.forget(host)
 
 
 def handed_over(given: CredentialSource, kind: type[_S]) -> _S | None:

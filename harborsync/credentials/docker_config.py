@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from harborsync.clock import Clock
 
+#: What the origin of a login begins with that stands in a file, as its user once typed it.
+IN_A_FILE: Final = "auth file"
 #: Seconds a helper's answer is used again; helpers are slow, and their tokens live longer.
 HELPER_KEEP: Final = 300.0
 _HELPER_NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
@@ -157,7 +159,7 @@ def _table(value: Any, kind: type) -> dict[str, Any]:
 
 def _credential(entry: Mapping[str, Any], path: Path, host: str) -> Credential | None:
     """Read one entry; an empty one only marks that a helper holds the login (OCI-2.26)."""
-    origin = f"auth file {path}"
+    origin = f"{IN_A_FILE} {path}"
     username, password = _user_and_password(entry, path, host)
     for field, kind in (("identitytoken", Kind.IDENTITY), ("registrytoken", Kind.BEARER)):
         token = entry.get(field)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from collections import Counter
 from datetime import UTC, datetime
@@ -24,6 +26,7 @@ from harborsync.testing.content import random_image, random_index, random_signat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harborsync import Report
     from harborsync.endpoint import Endpoint
@@ -218,6 +221,21 @@ def test_a_login_that_was_ended_early_is_renewed_once(
 
     ecr.faults = faults
     assert run(harbor.endpoint, ecr.endpoint).outcomes == ((Outcome.COPIED, 1),)
+
+
+@pytest.mark.parametrize("life", [0, None], ids=["has ended", "unknown"])
+def test_a_stale_login_of_docker_gives_way_to_the_clouds(
+    harbor: LoopbackRegistry, ecr: LoopbackEcr, run: Run, bare_environment: Path, life: int | None
+) -> None:
+    """Who once ran docker login need not run it again, nor log out."""
+    password = "x" if life is None else ecr.desk.sell(life)
+    auth = base64.b64encode(f"AWS:{password}".encode()).decode()
+    config = bare_environment / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"auths": {ecr.host: {"auth": auth}}}))
+    seed(harbor)
+    assert run(harbor.endpoint, ecr.endpoint).outcomes == ((Outcome.COPIED, 1),)
+    assert "GetAuthorizationToken" in {call.operation for call in ecr.calls}
 
 
 # --- what a user is told -------------------------------------------------------------------------

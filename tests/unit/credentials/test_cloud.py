@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from harborsync.credentials import Anonymous, Chain, Credential, StaticCredentials
+import pytest
+
+from harborsync.credentials import (
+    Anonymous,
+    CallableCredentials,
+    Chain,
+    Credential,
+    StaticCredentials,
+)
 from harborsync.credentials.aws import AwsIdentity
 from harborsync.credentials.cloud import handed_over, with_cloud
 from harborsync.secrets import Secret
@@ -54,6 +62,37 @@ def test_what_is_bought_is_kept_until_it_ends_or_is_refused() -> None:
     assert name() == "n1"
     clock.sleep(3600)
     assert name() == "n2"
+
+
+@pytest.mark.parametrize(
+    ("origin", "after"),
+    [("auth file /root/.docker/config.json", "bought"), ("argument", "given")],
+)
+def test_a_stale_login_in_a_file_gives_way_and_one_that_was_handed_over_does_not(
+    origin: str, after: str
+) -> None:
+    """Docker's files are full of logins that have ended; an argument is meant."""
+    given = StaticCredentials({HOST: _login("given", origin=origin)})
+    source = with_cloud(given, lambda host: _login("bought"), FakeClock())
+
+    def name() -> str:
+        found = source.get(HOST)
+        assert found is not None
+        return found.username
+
+    assert name() == "given"
+    source.forget(HOST)
+    assert name() == after
+
+
+def test_a_source_that_keeps_answers_is_told_to_look_again() -> None:
+    """Its next answer may be better than the cloud's."""
+    number = iter(range(9))
+    given = CallableCredentials(lambda host: _login(f"n{next(number)}"), clock=FakeClock())
+    source = with_cloud(given, lambda host: None, FakeClock())
+    assert source.get(HOST) == _login("n0")
+    source.forget(HOST)
+    assert source.get(HOST) == _login("n1")
 
 
 def test_an_identity_is_found_among_what_was_handed_over() -> None:

@@ -173,6 +173,13 @@ class Narrowing(Protocol):
         """Yield at least every tag that fulfils the hints, perhaps others too; reads only."""
         ...
 
+    def pays(self, repositories: Sequence[str]) -> bool:
+        """Tell whether two narrowed lists of each are fewer requests than all of their tags.
+
+        The second one is for tags that hang on a digest.
+        """
+        ...
+
 
 class Tagging(Protocol):
     """Can give what it has a further tag without being sent the manifest again."""

@@ -58,9 +58,11 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     except HarborsyncError as error:
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
-    if not _hints(planning, rule, looked_at).narrow:
+    hints = _hints(planning, rule, looked_at)
+    if not planning.warehouse.pays(rule.source, repositories, hints):
+        hints = NO_HINTS
         planning.warehouse.list_all(rule.source, repositories)
-    chosen = planning.collect(rule, repositories, partial(_choose, planning, looked_at))
+    chosen = planning.collect(rule, repositories, partial(_choose, planning, looked_at, hints))
     if rule.keep is not None:
         chosen = _kept(planning, rule, rule.keep, chosen)
     return [each for each in chosen if scope.covers(each.repository, each.tag)]
@@ -120,9 +122,8 @@ def _catalog(planning: Planning, rule: ReplicationRule) -> Iterable[str]:
 
 
 def _choose(
-    planning: Planning, scope: Scope, rule: ReplicationRule, repository: str
+    planning: Planning, scope: Scope, hints: Hints, rule: ReplicationRule, repository: str
 ) -> list[Artifact]:
-    hints = _hints(planning, rule, scope)
     listed = planning.warehouse.matching(rule.source, repository, hints)
     candidates = [artifact for artifact in listed if _is_candidate(rule, artifact, scope)]
     return _decide(planning, rule, repository, candidates)

@@ -16,7 +16,7 @@ from harborsync.provider import prefix_of_path
 from harborsync.reference import Digest, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from harborsync.artifact import Hints
     from harborsync.endpoint import Endpoint
@@ -177,14 +177,22 @@ class Warehouse:
             _log.info("%s: listed one by one, as a survey failed: %s", endpoint, error.message)
 
     def matching(self, endpoint: Endpoint, repository: str, hints: Hints) -> tuple[Artifact, ...]:
-        """Return what a repository has under tags, perhaps without what does not fulfil the hints."""
+        """Return what a repository has under tags, perhaps without what does not fulfil the hints.
+
+        Without hints, that is everything.
+        """
         narrowing = self.registry(endpoint).abilities.lists_narrowed
-        if not hints.narrow or narrowing is None or (endpoint, repository) in self._listings:
+        if not hints.narrow or narrowing is None or self.known(endpoint, repository) is not None:
             return tuple(self.listing(endpoint, repository).by_tag.values())
         found = Listing(narrowing.list_matching(repository, hints))
         self._narrowed[endpoint, repository] = found
         self.source(endpoint, repository).learn(found.artifacts)
         return tuple(found.by_tag.values())
+
+    def pays(self, endpoint: Endpoint, repositories: Sequence[str], hints: Hints) -> bool:
+        """Tell whether it is cheaper to list only what fulfils the hints, where that can be."""
+        narrowing = self.registry(endpoint).abilities.lists_narrowed
+        return hints.narrow and narrowing is not None and narrowing.pays(repositories)
 
     def known(self, endpoint: Endpoint, repository: str) -> Listing | None:
         """Return what a repository lists if all of it was listed, else None; asks nobody."""

@@ -97,6 +97,7 @@ class _Harbor:
         catalog = Catalog(self._api, self._projects, self._project, offered.catalog)
         labels = Labels(self._api, self._projects, self._lists, self._context.clock)
         referrers = offered.referrers and ListedReferrers(self._lists, offered.referrers)
+        surveys = Surveys(self._lists, catalog, self._groups.announce)
         return attrs.evolve(
             offered,
             catalog=catalog,
@@ -105,8 +106,8 @@ class _Harbor:
             deletes_tags=TagDeletion(self._api),
             labels=labels,
             descriptions=catalog,
-            surveys=Surveys(self._lists, catalog, self._groups.announce),
-            lists_narrowed=Narrowing(self._lists, labels),
+            surveys=surveys,
+            lists_narrowed=Narrowing(self._lists, labels, surveys),
             creates=ProjectMaker(self._api, self._projects, Creation.of(self._endpoint)),
             mounts=Mounts(self._api),
             tags=Tags(self._api, self._tags_by_api),

@@ -66,16 +66,24 @@ class Surveys:
     def survey(self, repositories: Sequence[str]) -> Iterator[_Surveyed]:
         """Yield each repository with all its tags, each once, in no order; reads only."""
         self._announce(repositories)
-        projects: dict[str, list[str]] = {}
-        for repository in dict.fromkeys(repositories):
-            projects.setdefault(repository.partition("/")[0], []).append(repository)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for project, members in projects.items():
+            for project, members in _by_project(repositories).items():
                 walked = self._walked(project, members, pool)
                 if walked is None:
                     yield from pool.map(self._one, members)
                 else:
                     yield from walked.items()
+
+    def pages(self, repositories: Iterable[str]) -> int | None:
+        """Return the pages it takes to list all tags of some, or None if no catalog has told."""
+        total = 0
+        for project, members in _by_project(repositories).items():
+            each = self._pages_of_each(members)
+            if each is None:
+                return None
+            walk = self._pages_of_project(project) if self._walks else each
+            total += min(walk, each)
+        return total
 
     def _one(self, repository: str) -> _Surveyed:
         return repository, tuple(self._lists.list_artifacts(repository))
@@ -146,11 +154,18 @@ class Narrowing:
     Args:
         lists: Lists a repository.
         labels: Knows the ids of labels.
+        surveys: Knows what it takes to list everything.
     """
 
-    def __init__(self, lists: Lists, labels: Labels) -> None:
+    def __init__(self, lists: Lists, labels: Labels, surveys: Surveys) -> None:
         self._lists = lists
         self._labels = labels
+        self._surveys = surveys
+
+    def pays(self, repositories: Sequence[str]) -> bool:
+        """Tell whether two narrowed lists of each are fewer pages than all there is."""
+        everything = self._surveys.pages(repositories)
+        return everything is None or everything > 2 * len(repositories)
 
     def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
         """Yield at least every tag that fulfils the hints, perhaps others too; reads only."""
@@ -184,3 +199,10 @@ class Narrowing:
             return self._labels.ids(repository, sorted(hints.labels)) or []
         except (CredentialsError, RegistryError):
             return []
+
+
+def _by_project(repositories: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for repository in dict.fromkeys(repositories):
+        found.setdefault(repository.partition("/")[0], []).append(repository)
+    return found

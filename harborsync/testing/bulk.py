@@ -75,6 +75,10 @@ class BulkRegistry(MemoryRegistry):
         with self._noted("list_matching"):
             return filter(hints.fits, self._listed(repository))
 
+    def pays(self, repositories: Sequence[str]) -> bool:  # noqa: ARG002 - always
+        """Tell that narrowing is always worth it."""
+        return True
+
     def list_referrers(self, repository: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return what names the subject, and the signature that hangs on its tag."""
         found = super().list_referrers(repository, subject)

@@ -298,11 +298,20 @@ def test_what_was_listed_is_not_narrowed() -> None:
     hints = Hints(tag="v2")
     for fields, asked in (({}, Hints()), ({}, hints), ({"without": ["lists_narrowed"]}, hints)):
         warehouse, registry = _bulk(**fields)
-        if asked and not fields:
+        if asked.narrow and not fields:
             warehouse.listing(SOURCE, "team/app")
         assert [each.tag for each in warehouse.matching(SOURCE, "team/app", asked)] == ["v1"]
         assert registry.operations.count("list_artifacts") == 1
         assert "list_matching" not in registry.operations
+
+
+def test_narrowing_pays_where_the_registry_says_so() -> None:
+    """Not without hints, and not where there is no such ability."""
+    warehouse, _ = _bulk()
+    assert warehouse.pays(SOURCE, NAMES, Hints(tag="v2"))
+    assert not warehouse.pays(SOURCE, NAMES, Hints())
+    warehouse, _ = _bulk(without=["lists_narrowed"])
+    assert not warehouse.pays(SOURCE, NAMES, Hints(tag="v2"))
 
 
 def test_a_listing_knows_all_digests_or_none() -> None:

@@ -365,3 +365,21 @@ def test_one_harbor_copies_by_itself(walk: Walk) -> None:
     assert [each.outcome for each in report.results] == [Outcome.COPIED]
     assert _tags(harbor, "copies/team/app") == _tags(harbor, "team/app")
     assert not any("/blobs/" in each.path for each in harbor.requests)
+
+
+def test_a_filter_on_tags_shortens_lists_only_where_they_are_long(walk: Walk) -> None:
+    """Many small repositories are one page together; of a large one, only a part is listed."""
+    source, target = walk.harbor("team", "large"), walk.harbor("team")
+    for number in range(5):
+        source.push_image(f"team/r{number}", "v1", "dev", seed=number)
+    for number in range(250):
+        manifest = random_image(1000 + number, layers=1, layer_bytes=10)
+        source.push("large/app", manifest, f"v{number}")
+    for where, path in (
+        ("name like 'team/**' and tag is 'v1'", "/projects/team/artifacts"),
+        ("name like 'large/**' and tag is 'v1'", "/projects/large/repositories/app/artifacts"),
+    ):
+        source.clear_log()
+        assert walk.replicator(source, target, where=where).plan().to_copy
+        (listed,) = (each.path for each in source.requests if each.path.endswith("/artifacts"))
+        assert listed.endswith(path)

@@ -23,9 +23,9 @@ import attrs
 from harborsync.endpoint import Endpoint
 from harborsync.errors import ConfigurationError
 from harborsync.harbor.adapters import LOGINS, locate
-from harborsync.harbor.faults import refuse
 from harborsync.harbor.gaps import RUN_OURS, Effect, Gap
-from harborsync.harbor.policies import policy_body, policy_faults
+from harborsync.harbor.mistakes import refuse
+from harborsync.harbor.policies import policy_body, policy_mistakes
 from harborsync.harbor.registries import RemoteRegistry
 from harborsync.harbor.terms import Terms
 from harborsync.harbor.ways import Way
@@ -175,7 +175,7 @@ def _name(rule: ReplicationRule, way: Way, *, alone: bool) -> str:
 def _checked(rule: ReplicationRule, policy: ReplicationPolicy) -> ReplicationPolicy:
     """Return a policy that its Harbor could take; which id the far registry has is open yet."""
     numbered = with_remote(policy, attrs.evolve(policy.remote or RemoteRegistry(), id=1))
-    refuse(f"give a Harbor the rule {rule.name!r}", policy_faults(numbered))
+    refuse(f"give a Harbor the rule {rule.name!r}", policy_mistakes(numbered))
     return policy
 
 

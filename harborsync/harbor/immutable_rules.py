@@ -9,7 +9,7 @@ import attrs
 
 from harborsync.filters.globs import compile_glob
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, glob_faults, refuse
+from harborsync.harbor.mistakes import Mistake, glob_mistakes, refuse
 from harborsync.harbor.query import projects
 from harborsync.harbor.records import write
 
@@ -89,24 +89,24 @@ class ImmutableRule:
         )
 
 
-def immutable_faults(rule: ImmutableRule) -> Iterator[Fault]:
+def immutable_mistakes(rule: ImmutableRule) -> Iterator[Mistake]:
     """Yield what is wrong with a rule that is to be made or changed."""
     scopes = rule.scope_selectors.get("repository", ())
-    yield from _selector_faults(rule.tag_selectors, _TAGS, "tag_selectors")
-    yield from _selector_faults(scopes, _REPOSITORIES, "scope_selectors.repository")
+    yield from _selector_mistakes(rule.tag_selectors, _TAGS, "tag_selectors")
+    yield from _selector_mistakes(scopes, _REPOSITORIES, "scope_selectors.repository")
 
 
-def _selector_faults(
+def _selector_mistakes(
     selectors: Iterable[Selector], decorations: tuple[str, ...], where: str
-) -> Iterator[Fault]:
+) -> Iterator[Mistake]:
     found = tuple(selectors)
     if not found:
-        yield Fault(where=where, what="there is none", remedy="write ** to select everything")
+        yield Mistake(where=where, what="there is none", remedy="write ** to select everything")
     for selector in found:
-        yield from glob_faults(selector.pattern, where=where)
+        yield from glob_mistakes(selector.pattern, where=where)
         if selector.decoration not in decorations:
             what = f"{selector.decoration!r} is no decoration here"
-            yield Fault(where=where, what=what, remedy=f"use {' or '.join(decorations)}")
+            yield Mistake(where=where, what=what, remedy=f"use {' or '.join(decorations)}")
 
 
 class ImmutableRules:
@@ -134,7 +134,7 @@ class ImmutableRules:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is no such project.
         """
-        refuse("make the immutable rule", immutable_faults(rule))
+        refuse("make the immutable rule", immutable_mistakes(rule))
         return self._of(project).make(write(rule)).id
 
     def update(self, project: str, rule: ImmutableRule) -> None:
@@ -144,7 +144,7 @@ class ImmutableRules:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none with its id.
         """
-        refuse("change the immutable rule", immutable_faults(rule))
+        refuse("change the immutable rule", immutable_mistakes(rule))
         self._of(project).replace(rule.id, {"id": rule.id, **write(rule)})
 
     def delete(self, project: str, rule_id: int) -> bool:

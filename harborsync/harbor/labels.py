@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, name_faults, refuse
+from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse
 from harborsync.harbor.records import write
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ class HarborLabel:
         return self.scope == _GLOBAL
 
 
-def label_faults(label: HarborLabel) -> Iterator[Fault]:
+def label_mistakes(label: HarborLabel) -> Iterator[Mistake]:
     """Yield what is wrong with a label: Harbor takes empty names, too."""
-    yield from name_faults(label.name, _LONGEST_NAME)
+    yield from name_mistakes(label.name, _LONGEST_NAME)
     if label.color and not _COLOR.fullmatch(label.color):
         remedy = "write it like #0065AB"
-        yield Fault(where="color", what=f"{label.color!r} is no color", remedy=remedy)
+        yield Mistake(where="color", what=f"{label.color!r} is no color", remedy=remedy)
 
 
 class HarborLabels:
@@ -99,7 +99,7 @@ class HarborLabels:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is no such project; Harbor itself would not mind.
         """
-        refuse(f"make the label {label.name!r}", label_faults(label))
+        refuse(f"make the label {label.name!r}", label_mistakes(label))
         where: dict[str, object] = {"scope": _GLOBAL}
         if project is not None:
             where = {"scope": _PROJECT, "project_id": self._projects.id_of(project)}
@@ -112,7 +112,7 @@ class HarborLabels:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none with its id.
         """
-        refuse(f"change the label {label.name!r}", label_faults(label))
+        refuse(f"change the label {label.name!r}", label_mistakes(label))
         self._all.replace(label.id, write(label))
 
     def delete(self, label_id: int) -> bool:

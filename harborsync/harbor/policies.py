@@ -9,12 +9,12 @@ import attrs
 
 from harborsync.errors import InvalidReference
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import (
-    Fault,
+from harborsync.harbor.mistakes import (
+    Mistake,
     alternatives,
-    cron_faults,
-    glob_faults,
-    name_faults,
+    cron_mistakes,
+    glob_mistakes,
+    name_mistakes,
     refuse,
 )
 from harborsync.harbor.records import READ_ONLY, read, write
@@ -148,15 +148,15 @@ def policy_body(policy: ReplicationPolicy) -> dict[str, Any]:
     return body
 
 
-def policy_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
+def policy_mistakes(policy: ReplicationPolicy) -> Iterator[Mistake]:
     """Yield what is wrong with a policy that is to be made or changed."""
-    yield from name_faults(policy.name, _LONGEST_NAME)
-    yield from _side_faults(policy)
-    yield from _trigger_faults(policy)
-    yield from _speed_faults(policy.speed)
-    yield from _depth_faults(policy)
+    yield from name_mistakes(policy.name, _LONGEST_NAME)
+    yield from _side_mistakes(policy)
+    yield from _trigger_mistakes(policy)
+    yield from _speed_mistakes(policy.speed)
+    yield from _depth_mistakes(policy)
     for number, condition in enumerate(policy.filters):
-        yield from _filter_faults(condition, f"filters[{number}]")
+        yield from _filter_mistakes(condition, f"filters[{number}]")
 
 
 def _is_local(registry: RemoteRegistry | None) -> bool:
@@ -174,68 +174,70 @@ def _filter(condition: PolicyFilter) -> dict[str, Any]:
     return body
 
 
-def _side_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
+def _side_mistakes(policy: ReplicationPolicy) -> Iterator[Mistake]:
     where = "src_registry, dest_registry"
     if policy.remote is None:
         what, remedy = "neither side is a far registry", "name the one to copy to, or from"
-        yield Fault(where=where, what=what, remedy=remedy)
+        yield Mistake(where=where, what=what, remedy=remedy)
     elif not policy.is_push and not _is_local(policy.dest_registry):
         what = "both sides are far registries"
         remedy = "leave one out: a policy copies to or from the Harbor it is in"
-        yield Fault(where=where, what=what, remedy=remedy)
+        yield Mistake(where=where, what=what, remedy=remedy)
     elif policy.remote.id is None:
         what = "the far registry has no id yet"
-        yield Fault(where=where, what=what, remedy="make the registry first")
+        yield Mistake(where=where, what=what, remedy="make the registry first")
 
 
-def _trigger_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
+def _trigger_mistakes(policy: ReplicationPolicy) -> Iterator[Mistake]:
     kind = policy.trigger.type
     if kind not in _TRIGGERS:
         remedy = f"use one of {', '.join(sorted(_TRIGGERS))}"
-        yield Fault(where="trigger.type", what=f"{kind!r} is no trigger", remedy=remedy)
+        yield Mistake(where="trigger.type", what=f"{kind!r} is no trigger", remedy=remedy)
     if kind == "scheduled":
-        yield from cron_faults(policy.trigger.cron)
+        yield from cron_mistakes(policy.trigger.cron)
     if kind == "event_based" and not policy.is_push:
         what = "a far registry tells Harbor of no events, so it would never run"
         remedy = "use a schedule, or a policy in the other Harbor that pushes"
-        yield Fault(where="trigger.type", what=what, remedy=remedy)
+        yield Mistake(where="trigger.type", what=what, remedy=remedy)
     if kind == "event_based" and policy.single_active_replication:
         what = "single_active_replication and events exclude each other"
         remedy = "switch one of them off"
-        yield Fault(where="single_active_replication", what=what, remedy=remedy)
+        yield Mistake(where="single_active_replication", what=what, remedy=remedy)
 
 
-def _speed_faults(speed: int) -> Iterator[Fault]:
+def _speed_mistakes(speed: int) -> Iterator[Mistake]:
     if speed < 0:
-        yield Fault(where="speed", what="it is negative", remedy="write 0 for no limit")
+        yield Mistake(where="speed", what="it is negative", remedy="write 0 for no limit")
     elif speed > FASTEST:
         what = f"{speed} kilobits a second run over in Harbor"
-        yield Fault(where="speed", what=what, remedy=f"write at most {FASTEST}, or 0 for no limit")
+        yield Mistake(
+            where="speed", what=what, remedy=f"write at most {FASTEST}, or 0 for no limit"
+        )
 
 
-def _depth_faults(policy: ReplicationPolicy) -> Iterator[Fault]:
+def _depth_mistakes(policy: ReplicationPolicy) -> Iterator[Mistake]:
     where, count = "dest_namespace_replace_count", policy.dest_namespace_replace_count
     if not KEEP_LAST <= count <= _DEEPEST:
         remedy = "write how many parts to replace, or -1 for all but the last"
-        yield Fault(where=where, what=f"{count} is no number of parts", remedy=remedy)
+        yield Mistake(where=where, what=f"{count} is no number of parts", remedy=remedy)
         return
     if not policy.dest_namespace:
         return
-    yield from _namespace_faults(policy.dest_namespace)
+    yield from _namespace_mistakes(policy.dest_namespace)
     for pattern in _name_patterns(policy):
         shallow = [path for path in alternatives(pattern) if _is_at_most(path, count)]
         if shallow:
             what = f"{shallow[0]!r} has no more than {count} parts, and the last one must stay"
             remedy = f"write at most {shallow[0].count('/')}"
-            yield Fault(where=where, what=what, remedy=remedy)
+            yield Mistake(where=where, what=what, remedy=remedy)
 
 
-def _namespace_faults(namespace: str) -> Iterator[Fault]:
+def _namespace_mistakes(namespace: str) -> Iterator[Mistake]:
     try:
         check_repository(namespace)
     except InvalidReference as error:
         what = f"{namespace[:300]!r} cannot begin a repository's name"
-        yield Fault(where="dest_namespace", what=what, remedy=error.hint or "")
+        yield Mistake(where="dest_namespace", what=what, remedy=error.hint or "")
 
 
 def _name_patterns(policy: ReplicationPolicy) -> Iterator[str]:
@@ -248,44 +250,44 @@ def _is_at_most(path: str, parts: int) -> bool:
     return "**" not in path and path.count("/") < parts
 
 
-def _filter_faults(condition: PolicyFilter, where: str) -> Iterator[Fault]:
+def _filter_mistakes(condition: PolicyFilter, where: str) -> Iterator[Mistake]:
     kind, value = condition.type, condition.value
     if kind not in _FILTERS:
         remedy = f"use one of {', '.join(sorted(_FILTERS))}"
-        yield Fault(where=where, what=f"there is no filter {kind!r}", remedy=remedy)
+        yield Mistake(where=where, what=f"there is no filter {kind!r}", remedy=remedy)
         return
-    yield from _decoration_faults(condition, where)
+    yield from _decoration_mistakes(condition, where)
     if kind == "label":
-        yield from _label_faults(value, where)
+        yield from _label_mistakes(value, where)
     elif not isinstance(value, str):
-        yield Fault(where=where, what=f"a {kind} is one text", remedy="make a filter of each")
+        yield Mistake(where=where, what=f"a {kind} is one text", remedy="make a filter of each")
     elif kind == "resource":
-        yield from _resource_faults(value, where)
+        yield from _resource_mistakes(value, where)
     else:
-        yield from glob_faults(value, where=where)
+        yield from glob_mistakes(value, where=where)
 
 
-def _decoration_faults(condition: PolicyFilter, where: str) -> Iterator[Fault]:
+def _decoration_mistakes(condition: PolicyFilter, where: str) -> Iterator[Mistake]:
     if condition.decoration not in _DECORATIONS:
         what = f"{condition.decoration!r} is neither matches nor excludes"
-        yield Fault(where=where, what=what, remedy="use one of these, or none")
+        yield Mistake(where=where, what=what, remedy="use one of these, or none")
     elif condition.decoration and condition.type not in _DECORATED:
         what = f"a filter by {condition.type} cannot be turned round"
-        yield Fault(where=where, what=what, remedy="decorate filters by tag and label only")
+        yield Mistake(where=where, what=what, remedy="decorate filters by tag and label only")
 
 
-def _label_faults(value: str | tuple[str, ...], where: str) -> Iterator[Fault]:
+def _label_mistakes(value: str | tuple[str, ...], where: str) -> Iterator[Mistake]:
     if isinstance(value, str):
         what, remedy = "labels are a list of names", f"write ({value!r},)"
-        yield Fault(where=where, what=what, remedy=remedy)
+        yield Mistake(where=where, what=what, remedy=remedy)
     elif not value or not all(value):
-        yield Fault(where=where, what="a label's name is empty", remedy="leave it out")
+        yield Mistake(where=where, what="a label's name is empty", remedy="leave it out")
 
 
-def _resource_faults(value: str, where: str) -> Iterator[Fault]:
+def _resource_mistakes(value: str, where: str) -> Iterator[Mistake]:
     if value not in _RESOURCES:
         what = f"{value!r} is no kind of resource"
-        yield Fault(
+        yield Mistake(
             where=where, what=what, remedy="leave the filter out: Harbor applies it to nothing"
         )
 
@@ -331,7 +333,7 @@ class Policies:
         Raises:
             InvalidValue: Something in it cannot work; nothing was sent.
         """
-        refuse(f"make the policy {policy.name!r}", policy_faults(policy))
+        refuse(f"make the policy {policy.name!r}", policy_mistakes(policy))
         return self._all.make(policy_body(policy)).id
 
     def update(self, policy: ReplicationPolicy) -> None:
@@ -343,7 +345,7 @@ class Policies:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none with its id.
         """
-        refuse(f"change the policy {policy.name!r}", policy_faults(policy))
+        refuse(f"change the policy {policy.name!r}", policy_mistakes(policy))
         before = self._all.raw(policy.id)
         unknown = {name: value for name, value in before.items() if name not in READ_ONLY}
         self._all.replace(policy.id, {**unknown, **policy_body(policy)})

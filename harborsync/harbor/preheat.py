@@ -15,13 +15,13 @@ import attrs
 
 from harborsync.errors import RegistryError
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import (
-    Fault,
-    cron_faults,
-    glob_faults,
-    name_faults,
+from harborsync.harbor.mistakes import (
+    Mistake,
+    cron_mistakes,
+    glob_mistakes,
+    name_mistakes,
     refuse,
-    url_faults,
+    url_mistakes,
 )
 from harborsync.harbor.query import projects
 from harborsync.harbor.records import read, write
@@ -190,48 +190,48 @@ def preheat_body(policy: PreheatPolicy) -> dict[str, Any]:
     return body
 
 
-def instance_faults(instance: PreheatInstance) -> Iterator[Fault]:
+def instance_mistakes(instance: PreheatInstance) -> Iterator[Mistake]:
     """Yield what is wrong with an instance that is to be made or changed."""
-    yield from name_faults(instance.name, _LONGEST_NAME)
-    yield from url_faults(instance.endpoint, where="endpoint")
+    yield from name_mistakes(instance.name, _LONGEST_NAME)
+    yield from url_mistakes(instance.endpoint, where="endpoint")
     if instance.vendor not in VENDORS:
         remedy = f"use one of {', '.join(sorted(VENDORS))}"
-        yield Fault(where="vendor", what=f"{instance.vendor!r} is no vendor", remedy=remedy)
+        yield Mistake(where="vendor", what=f"{instance.vendor!r} is no vendor", remedy=remedy)
     if instance.auth_mode not in LOGINS:
         remedy = f"use one of {', '.join(sorted(LOGINS))}"
-        yield Fault(where="auth_mode", what=f"{instance.auth_mode!r} is no mode", remedy=remedy)
+        yield Mistake(where="auth_mode", what=f"{instance.auth_mode!r} is no mode", remedy=remedy)
         return
     lacking = sorted(LOGINS[instance.auth_mode] - set(instance.auth_info))
     if lacking:
         what = f"{instance.auth_mode} wants {' and '.join(lacking)}"
-        yield Fault(where="auth_info", what=what, remedy="give them")
+        yield Mistake(where="auth_info", what=what, remedy="give them")
 
 
-def preheat_faults(policy: PreheatPolicy) -> Iterator[Fault]:
+def preheat_mistakes(policy: PreheatPolicy) -> Iterator[Mistake]:
     """Yield what is wrong with a policy that is to be made or changed."""
-    yield from name_faults(policy.name, _LONGEST_NAME)
+    yield from name_mistakes(policy.name, _LONGEST_NAME)
     if policy.provider_id is None:
         remedy = "give the id of an instance"
-        yield Fault(where="provider_id", what="it names no instance", remedy=remedy)
+        yield Mistake(where="provider_id", what="it names no instance", remedy=remedy)
     if policy.trigger not in _TRIGGERS:
         remedy = f"use one of {', '.join(sorted(_TRIGGERS))}"
-        yield Fault(where="trigger", what=f"{policy.trigger!r} is no trigger", remedy=remedy)
+        yield Mistake(where="trigger", what=f"{policy.trigger!r} is no trigger", remedy=remedy)
     if policy.trigger == "scheduled":
-        yield from cron_faults(policy.cron, where="cron")
+        yield from cron_mistakes(policy.cron, where="cron")
     for number, condition in enumerate(policy.filters):
-        yield from _filter_faults(condition, f"filters[{number}]")
+        yield from _filter_mistakes(condition, f"filters[{number}]")
     lacking = sorted(_GLOBS - {condition.type for condition in policy.filters})
     if lacking:
         what = f"no {' and no '.join(lacking)} is chosen"
-        yield Fault(where="filters", what=what, remedy="add ** of each to choose everything")
+        yield Mistake(where="filters", what=what, remedy="add ** of each to choose everything")
 
 
-def _filter_faults(condition: PreheatFilter, where: str) -> Iterator[Fault]:
+def _filter_mistakes(condition: PreheatFilter, where: str) -> Iterator[Mistake]:
     if condition.type not in _FILTERS:
         remedy = f"use one of {', '.join(sorted(_FILTERS))}"
-        yield Fault(where=where, what=f"there is no filter {condition.type!r}", remedy=remedy)
+        yield Mistake(where=where, what=f"there is no filter {condition.type!r}", remedy=remedy)
     elif condition.type in _GLOBS:
-        yield from glob_faults(str(condition.value), where=where)
+        yield from glob_mistakes(str(condition.value), where=where)
 
 
 class Preheat:
@@ -273,12 +273,12 @@ class Preheat:
         Raises:
             InvalidValue: Something in it cannot work, or its name is taken.
         """
-        faults = list(instance_faults(instance))
+        mistakes = list(instance_mistakes(instance))
         # The server would answer this with a blank 500.
         if any(known.name == instance.name for known in self.instances()):
             what = f"there is an instance {instance.name!r} already"
-            faults.append(Fault(where="name", what=what, remedy="change that one, or its name"))
-        refuse(f"make the preheat instance {instance.name!r}", faults)
+            mistakes.append(Mistake(where="name", what=what, remedy="change that one, or its name"))
+        refuse(f"make the preheat instance {instance.name!r}", mistakes)
         self._instances.make(write(instance))
 
     def update_instance(self, instance: PreheatInstance) -> None:
@@ -288,7 +288,7 @@ class Preheat:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none of its name.
         """
-        refuse(f"change the preheat instance {instance.name!r}", instance_faults(instance))
+        refuse(f"change the preheat instance {instance.name!r}", instance_mistakes(instance))
         self._instances.replace(instance.name, {"id": instance.id, **write(instance)})
 
     def delete_instance(self, name: str) -> bool:
@@ -332,7 +332,7 @@ class Preheat:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is no such project.
         """
-        refuse(f"make the preheat policy {policy.name!r}", preheat_faults(policy))
+        refuse(f"make the preheat policy {policy.name!r}", preheat_mistakes(policy))
         owned = attrs.evolve(policy, project_id=self._projects.id_of(project))
         self._of(project).make(preheat_body(owned))
 
@@ -343,7 +343,7 @@ class Preheat:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none of its name.
         """
-        refuse(f"change the preheat policy {policy.name!r}", preheat_faults(policy))
+        refuse(f"change the preheat policy {policy.name!r}", preheat_mistakes(policy))
         self._of(project).replace(policy.name, {"id": policy.id, **preheat_body(policy)})
 
     def delete_policy(self, project: str, name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, refuse
+from harborsync.harbor.mistakes import Mistake, refuse
 from harborsync.harbor.query import projects
 from harborsync.harbor.records import read
 
@@ -61,7 +61,7 @@ class Project:
 
 
 @attrs.frozen(kw_only=True)
-class Storage:
+class StorageSize:
     """A number of bytes; -1 for no limit."""
 
     storage: int = 0
@@ -76,8 +76,8 @@ class ProjectQuota:
         used: What it holds.
     """
 
-    hard: Storage = attrs.field(factory=lambda: Storage(storage=UNLIMITED))
-    used: Storage = attrs.field(factory=Storage)
+    hard: StorageSize = attrs.field(factory=lambda: StorageSize(storage=UNLIMITED))
+    used: StorageSize = attrs.field(factory=StorageSize)
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +141,7 @@ class Projects:
         Raises:
             InvalidValue: No project can be called so; nothing was sent.
         """
-        refuse(f"make the project {name!r}", project_faults(name))
+        refuse(f"make the project {name!r}", project_mistakes(name))
         self._all.make(
             {
                 "project_name": name,
@@ -164,8 +164,8 @@ class Projects:
         return read(ProjectSummary, self._api.get(projects(name, "summary"), what=what))
 
 
-def project_faults(name: str) -> Iterator[Fault]:
+def project_mistakes(name: str) -> Iterator[Mistake]:
     """Yield what is wrong with the name of a project that is to be made."""
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
         remedy = "use up to 255 small letters and digits, joined by single '.', '_' or '-'"
-        yield Fault(where="name", what=f"{name[:300]!r} is no project's name", remedy=remedy)
+        yield Mistake(where="name", what=f"{name[:300]!r} is no project's name", remedy=remedy)

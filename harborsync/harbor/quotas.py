@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.projects import UNLIMITED, Storage
+from harborsync.harbor.projects import UNLIMITED, StorageSize
 from harborsync.harbor.records import write
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Quota:
 
     id: int = 0
     ref: QuotaOwner = attrs.field(factory=QuotaOwner)
-    hard: Storage = attrs.field(factory=lambda: Storage(storage=UNLIMITED))
-    used: Storage = attrs.field(factory=Storage)
+    hard: StorageSize = attrs.field(factory=lambda: StorageSize(storage=UNLIMITED))
+    used: StorageSize = attrs.field(factory=StorageSize)
     creation_time: datetime | None = None
     update_time: datetime | None = None
 
@@ -88,4 +88,4 @@ class Quotas:
 
     def set(self, quota: Quota, storage: int) -> None:
         """Let a project hold so many bytes; -1 for no limit."""
-        self._all.replace(quota.id, {"hard": write(Storage(storage=storage))})
+        self._all.replace(quota.id, {"hard": write(StorageSize(storage=storage))})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, name_faults, refuse, url_faults
+from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse, url_mistakes
 from harborsync.harbor.records import MASK, read, write
 from harborsync.secrets import Secret  # noqa: TC001 - read at run time
 
@@ -125,34 +125,34 @@ class RegistryInfo:
     supported_copy_by_chunk: bool = False
 
 
-def registry_faults(registry: RemoteRegistry) -> Iterator[Fault]:
+def registry_mistakes(registry: RemoteRegistry) -> Iterator[Mistake]:
     """Yield what is wrong with a registry that is to be made or changed."""
-    yield from name_faults(registry.name, _LONGEST_NAME)
+    yield from name_mistakes(registry.name, _LONGEST_NAME)
     if registry.type not in TYPES:
         what = f"{registry.type!r} is no type of registry that Harbor knows"
-        yield Fault(where="type", what=what, remedy=f"use one of {', '.join(sorted(TYPES))}")
-    yield from _address_faults(registry.url)
-    yield from _credential_faults(registry.credential or RegistryCredential())
+        yield Mistake(where="type", what=what, remedy=f"use one of {', '.join(sorted(TYPES))}")
+    yield from _address_mistakes(registry.url)
+    yield from _credential_mistakes(registry.credential or RegistryCredential())
     if registry.ca_certificate and "-----BEGIN CERTIFICATE-----" not in registry.ca_certificate:
         what = "it holds no certificate in PEM"
-        yield Fault(where="ca_certificate", what=what, remedy="give the text of the .pem file")
+        yield Mistake(where="ca_certificate", what=what, remedy="give the text of the .pem file")
 
 
-def _address_faults(url: str) -> Iterator[Fault]:
-    yield from url_faults(url)
+def _address_mistakes(url: str) -> Iterator[Mistake]:
+    yield from url_mistakes(url)
     if "?" in url or "#" in url:
         what = "it has a query or a fragment, which Harbor drops"
-        yield Fault(where="url", what=what, remedy="end it before the ? or #")
+        yield Mistake(where="url", what=what, remedy="end it before the ? or #")
 
 
-def _credential_faults(credential: RegistryCredential) -> Iterator[Fault]:
+def _credential_mistakes(credential: RegistryCredential) -> Iterator[Mistake]:
     secret = credential.access_secret
     if secret and not credential.access_key:
         what = "a secret without a key is not stored"
-        yield Fault(where="credential", what=what, remedy="give the access_key, too")
+        yield Mistake(where="credential", what=what, remedy="give the access_key, too")
     if secret and secret.reveal() == MASK:
         what = "the secret is the mask that Harbor shows instead of it"
-        yield Fault(where="credential", what=what, remedy="give the secret itself, or none")
+        yield Mistake(where="credential", what=what, remedy="give the secret itself, or none")
 
 
 class Registries:
@@ -195,7 +195,7 @@ class Registries:
         Raises:
             InvalidValue: Something in it cannot work; nothing was sent.
         """
-        refuse(f"make the registry {registry.name!r}", registry_faults(registry))
+        refuse(f"make the registry {registry.name!r}", registry_mistakes(registry))
         return self._all.make(write(registry)).id
 
     def update(self, registry: RemoteRegistry) -> None:
@@ -206,9 +206,9 @@ class Registries:
             NotFound: There is none with its id.
         """
         # The type cannot be changed, so that of a newer Harbor does no harm.
-        faults = [fault for fault in registry_faults(registry) if fault.where != "type"]
-        faults.extend(self._move_faults(registry))
-        refuse(f"change the registry {registry.name!r}", faults)
+        mistakes = [mistake for mistake in registry_mistakes(registry) if mistake.where != "type"]
+        mistakes.extend(self._move_mistakes(registry))
+        refuse(f"change the registry {registry.name!r}", mistakes)
         self._all.replace(registry.id, _flat(registry))
 
     def delete(self, registry_id: int) -> bool:
@@ -243,8 +243,8 @@ class Registries:
         what, needs = "list the adapters", "replication-adapter:list"
         return frozenset(self._api.get("/replication/adapters", what=what, needs=needs) or ())
 
-    def _move_faults(self, registry: RemoteRegistry) -> Iterator[Fault]:
-        """Yield a fault if the address changes and the secret is not told again.
+    def _move_mistakes(self, registry: RemoteRegistry) -> Iterator[Mistake]:
+        """Yield a mistake if the address changes and the secret is not told again.
 
         Harbor 2.15 would hand the old secret to the new address; 2.16 would forget it.
         """
@@ -253,7 +253,7 @@ class Registries:
             return
         if registry.id is not None and self.get(registry.id).url != registry.url.rstrip("/"):
             what = "the address changes, and what then becomes of the secret differs by version"
-            yield Fault(where="credential", what=what, remedy="give the secret again")
+            yield Mistake(where="credential", what=what, remedy="give the secret again")
 
 
 def _flat(registry: RemoteRegistry) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import attrs
 
 from harborsync.errors import ConfigurationError, InvalidValue, Side
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, name_faults, refuse
+from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse
 from harborsync.harbor.query import Q
 from harborsync.harbor.records import read, write
 from harborsync.permissions.harbor import GRANTABLE, Access, Kind, Purpose, needed
@@ -167,61 +167,61 @@ def _projects_of(rule: ReplicationRule, side: Side) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.partition("/")[0] for name in names if name))
 
 
-def robot_faults(robot: Robot) -> Iterator[Fault]:
+def robot_mistakes(robot: Robot) -> Iterator[Mistake]:
     """Yield what is wrong with a robot that is to be made."""
-    yield from name_faults(robot.name, _LONGEST_NAME)
+    yield from name_mistakes(robot.name, _LONGEST_NAME)
     if robot.name and not _NAME.fullmatch(robot.name):
         remedy = "use small letters and digits, joined by single '.', '_' or '-'; no prefix"
-        yield Fault(where="name", what=f"{robot.name!r} is no robot's name", remedy=remedy)
+        yield Mistake(where="name", what=f"{robot.name!r} is no robot's name", remedy=remedy)
     if robot.duration != FOREVER and robot.duration < 1:
         remedy = "write the days that it lives, or -1 for ever"
-        yield Fault(where="duration", what=f"{robot.duration} are no days", remedy=remedy)
-    yield from _level_faults(robot)
+        yield Mistake(where="duration", what=f"{robot.duration} are no days", remedy=remedy)
+    yield from _level_mistakes(robot)
     for number, permission in enumerate(robot.permissions):
-        yield from _permission_faults(permission, f"permissions[{number}]")
+        yield from _permission_mistakes(permission, f"permissions[{number}]")
 
 
-def _level_faults(robot: Robot) -> Iterator[Fault]:
+def _level_mistakes(robot: Robot) -> Iterator[Mistake]:
     if not robot.permissions:
         what, remedy = "it may do nothing", "give it at least one permission"
-        yield Fault(where="permissions", what=what, remedy=remedy)
+        yield Mistake(where="permissions", what=what, remedy=remedy)
         return
     is_one = len(robot.permissions) == 1 and robot.permissions[0].kind is Kind.PROJECT
     if robot.level is Kind.PROJECT and (not is_one or robot.is_broad):
         what = "a robot at the level of a project works in one project"
-        yield Fault(where="level", what=what, remedy="make its level Kind.SYSTEM")
+        yield Mistake(where="level", what=what, remedy="make its level Kind.SYSTEM")
 
 
-def _permission_faults(permission: Permission, where: str) -> Iterator[Fault]:
+def _permission_mistakes(permission: Permission, where: str) -> Iterator[Mistake]:
     if permission.kind is Kind.SYSTEM and permission.namespace != THE_SYSTEM:
         what = f"the system is called '/', not {permission.namespace!r}"
-        yield Fault(where=where, what=what, remedy="make the namespace '/', or the kind project")
+        yield Mistake(where=where, what=what, remedy="make the namespace '/', or the kind project")
     if permission.kind is Kind.PROJECT and permission.namespace in {"", THE_SYSTEM}:
         remedy = "name one, or '*' for every one"
-        yield Fault(where=where, what="it names no project", remedy=remedy)
+        yield Mistake(where=where, what="it names no project", remedy=remedy)
     if not permission.access:
-        yield Fault(where=where, what="it allows nothing", remedy="leave it out")
+        yield Mistake(where=where, what="it allows nothing", remedy="leave it out")
     for access in permission.access:
-        yield from _access_faults(access, permission.kind, where)
+        yield from _access_mistakes(access, permission.kind, where)
 
 
-def _access_faults(access: Access, kind: Kind, where: str) -> Iterator[Fault]:
+def _access_mistakes(access: Access, kind: Kind, where: str) -> Iterator[Mistake]:
     if access in GRANTABLE[kind]:
         return
     other = Kind.SYSTEM if kind is Kind.PROJECT else Kind.PROJECT
     if access in GRANTABLE[other]:
         what = f"{access} is granted for the {other}, not for the {kind}"
-        yield Fault(where=where, what=what, remedy=f"move it to a permission of kind {other}")
+        yield Mistake(where=where, what=what, remedy=f"move it to a permission of kind {other}")
         return
     near = sorted(str(known) for known in GRANTABLE[kind] if known.resource == access.resource)
     remedy = f"use one of {', '.join(near)}" if near else "see permissions.harbor.GRANTABLE"
-    yield Fault(where=where, what=f"{access} cannot be granted", remedy=remedy)
+    yield Mistake(where=where, what=f"{access} cannot be granted", remedy=remedy)
 
 
-def _secret_faults(secret: Secret) -> Iterator[Fault]:
+def _secret_mistakes(secret: Secret) -> Iterator[Mistake]:
     if not _SECRET.fullmatch(secret.reveal()):
         remedy = "use 8 to 128 characters with a capital, a small letter and a digit"
-        yield Fault(where="secret", what="it is too weak for Harbor", remedy=remedy)
+        yield Mistake(where="secret", what="it is too weak for Harbor", remedy=remedy)
 
 
 def _is_everywhere(permission: Permission) -> bool:
@@ -272,8 +272,8 @@ class Robots:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is no such project.
         """
-        faults = (*robot_faults(robot), *(_secret_faults(secret) if secret else ()))
-        refuse(f"make the robot {robot.name!r}", faults)
+        mistakes = (*robot_mistakes(robot), *(_secret_mistakes(secret) if secret else ()))
+        refuse(f"make the robot {robot.name!r}", mistakes)
         told = read(Robot, self._all.make(_body(robot)).body)
         made = attrs.evolve(
             robot,
@@ -306,7 +306,7 @@ class Robots:
         """
         robot_id = robot if isinstance(robot, int) else robot.id
         what = f"change the secret of robot {robot_id}"
-        refuse(what, _secret_faults(secret) if secret else ())
+        refuse(what, _secret_mistakes(secret) if secret else ())
         body = {"secret": secret.reveal()} if secret else {}
         path, needs = self._all.path_of(robot_id), "robot:update"
         told = self._api.patch(path, body, what=what, needs=needs) or {}

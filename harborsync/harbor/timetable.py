@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from harborsync.errors import InvalidValue
-from harborsync.harbor.faults import cron_faults, refuse
+from harborsync.harbor.mistakes import cron_mistakes, refuse
 from harborsync.harbor.policies import PolicyTrigger
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def scheduled(cron: str, *, zone: str = _UTC) -> PolicyTrigger:
     """
     text = " ".join(cron.split())
     six = f"0 {text}" if text.count(" ") + 1 == _OF_OTHERS else text
-    refuse(f"take {cron!r} for a schedule", cron_faults(six))
+    refuse(f"take {cron!r} for a schedule", cron_mistakes(six))
     return PolicyTrigger(type="scheduled", cron=six if zone == _UTC else _in_utc(six, zone))
 
 
@@ -85,7 +85,7 @@ class Timetable:
         Raises:
             InvalidValue: They are none that Harbor takes.
         """
-        refuse(f"read {cron!r} as a schedule", cron_faults(cron))
+        refuse(f"read {cron!r} as a schedule", cron_mistakes(cron))
         _, minutes, hours, days, months, weekdays = cron.split(" ")
         return cls(
             minutes=_numbers(minutes, 0, 59),

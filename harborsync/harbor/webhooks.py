@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from harborsync.harbor.collection import Collection
-from harborsync.harbor.faults import Fault, name_faults, refuse, url_faults
+from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse, url_mistakes
 from harborsync.harbor.query import projects
 from harborsync.harbor.records import read_all, write
 from harborsync.secrets import Secret  # noqa: TC001 - read at run time
@@ -118,31 +118,31 @@ class Delivery:
     end_time: datetime | None = None
 
 
-def webhook_faults(policy: WebhookPolicy) -> Iterator[Fault]:
+def webhook_mistakes(policy: WebhookPolicy) -> Iterator[Mistake]:
     """Yield what is wrong with a policy: Harbor takes empty names, and addresses of no scheme."""
-    yield from name_faults(policy.name, _LONGEST_NAME)
+    yield from name_mistakes(policy.name, _LONGEST_NAME)
     unknown = sorted(set(policy.event_types) - EVENT_TYPES)
     if unknown or not policy.event_types:
         what = f"{', '.join(unknown)} are no events" if unknown else "it tells of nothing"
         remedy = f"use some of {', '.join(sorted(EVENT_TYPES))}"
-        yield Fault(where="event_types", what=what, remedy=remedy)
+        yield Mistake(where="event_types", what=what, remedy=remedy)
     if not policy.targets:
-        yield Fault(where="targets", what="it tells nobody", remedy="give it a target")
+        yield Mistake(where="targets", what="it tells nobody", remedy="give it a target")
     for number, target in enumerate(policy.targets):
-        yield from _target_faults(target, f"targets[{number}]")
+        yield from _target_mistakes(target, f"targets[{number}]")
 
 
-def _target_faults(target: WebhookTarget, where: str) -> Iterator[Fault]:
-    yield from url_faults(target.address, where=f"{where}.address")
+def _target_mistakes(target: WebhookTarget, where: str) -> Iterator[Mistake]:
+    yield from url_mistakes(target.address, where=f"{where}.address")
     if target.type not in _TYPES:
         remedy = f"use one of {', '.join(sorted(_TYPES))}"
-        yield Fault(where=where, what=f"{target.type!r} is no type of target", remedy=remedy)
+        yield Mistake(where=where, what=f"{target.type!r} is no type of target", remedy=remedy)
     if target.payload_format and target.type != _HTTP:
         what = f"a target of type {target.type} has a format of its own"
-        yield Fault(where=where, what=what, remedy="leave payload_format out")
+        yield Mistake(where=where, what=what, remedy="leave payload_format out")
     elif target.payload_format and target.payload_format not in set(PayloadFormat):
         remedy = f"use one of {', '.join(PayloadFormat)}"
-        yield Fault(where=where, what=f"{target.payload_format!r} is no format", remedy=remedy)
+        yield Mistake(where=where, what=f"{target.payload_format!r} is no format", remedy=remedy)
 
 
 class Webhooks:
@@ -178,7 +178,7 @@ class Webhooks:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is no such project.
         """
-        refuse(f"make the webhook {policy.name!r}", webhook_faults(policy))
+        refuse(f"make the webhook {policy.name!r}", webhook_mistakes(policy))
         return self._of(project).make(_body(policy)).id
 
     def update(self, project: str, policy: WebhookPolicy) -> None:
@@ -188,7 +188,7 @@ class Webhooks:
             InvalidValue: Something in it cannot work; nothing was sent.
             NotFound: There is none with its id.
         """
-        refuse(f"change the webhook {policy.name!r}", webhook_faults(policy))
+        refuse(f"change the webhook {policy.name!r}", webhook_mistakes(policy))
         self._of(project).replace(policy.id, _body(policy))
 
     def delete(self, project: str, policy_id: int) -> bool:

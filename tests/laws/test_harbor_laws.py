@@ -22,7 +22,7 @@ from harborsync.harbor.policies import (
     PolicyFilter,
     PolicyTrigger,
     ReplicationPolicy,
-    policy_faults,
+    policy_mistakes,
 )
 from harborsync.harbor.rates import to_bandwidth, to_kilobits
 from harborsync.harbor.registries import RemoteRegistry
@@ -237,7 +237,7 @@ def policies(draw: st.DrawFn) -> ReplicationPolicy:
         copy_by_chunk=draw(st.booleans()),
         single_active_replication=draw(st.booleans()),
     )
-    assert not list(policy_faults(policy))
+    assert not list(policy_mistakes(policy))
     return policy
 
 

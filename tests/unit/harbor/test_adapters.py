@@ -15,7 +15,7 @@ from harborsync.harbor.adapters import (
     to_registry,
 )
 from harborsync.harbor.gaps import Effect
-from harborsync.harbor.registries import TYPES, RemoteRegistry, registry_faults
+from harborsync.harbor.registries import TYPES, RemoteRegistry, registry_mistakes
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -60,7 +60,7 @@ def test_each_place_gets_the_adapter_made_for_it(text: str, kind: str, url: str)
     """With the address that the adapter takes, and nothing that Harbor would refuse."""
     registry = to_registry(Endpoint.parse(text))
     assert (registry.type, registry.url) == (kind, url)
-    assert not list(registry_faults(registry))
+    assert not list(registry_mistakes(registry))
     assert registry.credential is None
 
 

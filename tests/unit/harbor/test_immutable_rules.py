@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from harborsync.errors import InvalidValue
-from harborsync.harbor.immutable_rules import ImmutableRule, Selector, immutable_faults
+from harborsync.harbor.immutable_rules import ImmutableRule, Selector, immutable_mistakes
 
 if TYPE_CHECKING:
     from harborsync.harbor.client import Harbor
@@ -36,7 +36,7 @@ def test_an_immutable_rule_can_be_turned_round() -> None:
         tag_selectors=(Selector(decoration="excludes", pattern="*-rc*"),),
         scope_selectors={"repository": (Selector(decoration="repoExcludes", pattern="tmp/**"),)},
     )
-    assert not list(immutable_faults(rule))
+    assert not list(immutable_mistakes(rule))
     assert rule.covers("web", "1.0")
     assert not rule.covers("web", "1.0-rc1")
     assert not rule.covers("tmp/web", "1.0")
@@ -65,7 +65,7 @@ def test_an_immutable_rule_that_covers_nothing_is_told_before_any_request(
     harbor: Harbor, server: LoopbackHarbor, rule: ImmutableRule, where: str
 ) -> None:
     """With what to write instead."""
-    assert [fault.where for fault in immutable_faults(rule)] == [where]
+    assert [mistake.where for mistake in immutable_mistakes(rule)] == [where]
     with pytest.raises(InvalidValue):
         harbor.immutable_rules.create("app", rule)
     with pytest.raises(InvalidValue):

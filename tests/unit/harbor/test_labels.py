@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from harborsync.errors import InvalidValue, NotFound
-from harborsync.harbor.labels import HarborLabel, label_faults
+from harborsync.harbor.labels import HarborLabel, label_mistakes
 
 if TYPE_CHECKING:
     from harborsync.harbor.client import Harbor
@@ -38,7 +38,7 @@ def test_a_label_that_cannot_be_is_told_before_any_request(
     harbor: Harbor, server: LoopbackHarbor, label: HarborLabel
 ) -> None:
     """Harbor takes empty names."""
-    assert len(list(label_faults(label))) == 1
+    assert len(list(label_mistakes(label))) == 1
     with pytest.raises(InvalidValue):
         harbor.labels.create(label)
     with pytest.raises(InvalidValue):

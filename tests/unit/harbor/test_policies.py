@@ -16,7 +16,7 @@ from harborsync.harbor.policies import (
     PolicyTrigger,
     ReplicationPolicy,
     policy_body,
-    policy_faults,
+    policy_mistakes,
     read_policy,
 )
 from harborsync.harbor.records import MASK
@@ -123,9 +123,9 @@ def test_rule_mistakes_are_caught_before_any_request(
     """Some are blank 500s in Harbor, many are taken in and every run fails."""
     change, where = MISTAKES[mistake]
     wish = attrs.evolve(GOOD, **change)  # type: ignore[arg-type]
-    faults = tuple(policy_faults(wish))
-    assert {fault.where for fault in faults} == {where}
-    assert all(fault.remedy for fault in faults)
+    mistakes = tuple(policy_mistakes(wish))
+    assert {mistake.where for mistake in mistakes} == {where}
+    assert all(mistake.remedy for mistake in mistakes)
     with pytest.raises(InvalidValue, match="cannot make the policy") as caught:
         harbor.policies.create(wish)
     assert caught.value.hint
@@ -151,14 +151,14 @@ def test_rule_mistakes_are_caught_before_any_request(
 )
 def test_what_can_work_is_well(change: dict[str, object]) -> None:
     """Nothing is told that is no mistake."""
-    assert not list(policy_faults(attrs.evolve(GOOD, **change)))  # type: ignore[arg-type]
+    assert not list(policy_mistakes(attrs.evolve(GOOD, **change)))  # type: ignore[arg-type]
 
 
 def test_a_mistake_says_how_much_would_do() -> None:
     """The most parts that can be replaced."""
     change = {**only("name", "app/{web,api/v1}"), "dest_namespace_replace_count": 5}
-    faults = list(policy_faults(attrs.evolve(GOOD, **change)))  # type: ignore[arg-type]
-    assert faults[0].remedy == "write at most 1"
+    mistakes = list(policy_mistakes(attrs.evolve(GOOD, **change)))  # type: ignore[arg-type]
+    assert mistakes[0].remedy == "write at most 1"
 
 
 def test_a_policy_reads_back_as_it_was_made(harbor: Harbor, far_id: int) -> None:

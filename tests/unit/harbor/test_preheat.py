@@ -13,9 +13,9 @@ from harborsync.harbor.preheat import (
     PreheatFilter,
     PreheatInstance,
     PreheatPolicy,
-    instance_faults,
+    instance_mistakes,
     preheat_body,
-    preheat_faults,
+    preheat_mistakes,
     read_preheat_policy,
 )
 from harborsync.secrets import Secret
@@ -50,7 +50,7 @@ def test_what_is_wrong_with_an_instance_is_told_before(
 ) -> None:
     """Harbor says nothing but 500 to all of it."""
     wish = attrs.evolve(INSTANCE, **change)  # type: ignore[arg-type]
-    assert [fault.where for fault in instance_faults(wish)] == [where]
+    assert [mistake.where for mistake in instance_mistakes(wish)] == [where]
     with pytest.raises(InvalidValue, match="cannot make the preheat instance"):
         harbor.preheat.create_instance(wish)
     with pytest.raises(InvalidValue, match="cannot change the preheat instance"):
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_an_instance_is_told_before(
 def test_conditions_on_more_than_names_are_well() -> None:
     """Labels, signatures, severities: whatever Harbor knows."""
     more = (PreheatFilter(type="label", value="prod"), PreheatFilter(type="signature", value=True))
-    assert not list(preheat_faults(attrs.evolve(POLICY, filters=(*EVERYTHING, *more))))
+    assert not list(preheat_mistakes(attrs.evolve(POLICY, filters=(*EVERYTHING, *more))))
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_what_is_wrong_with_a_policy_is_told_before_any_request(
 ) -> None:
     """And what to do instead."""
     wish = attrs.evolve(POLICY, **change)  # type: ignore[arg-type]
-    faults = list(preheat_faults(wish))
-    assert [fault.where for fault in faults] == [where]
-    assert faults[0].remedy
+    mistakes = list(preheat_mistakes(wish))
+    assert [mistake.where for mistake in mistakes] == [where]
+    assert mistakes[0].remedy
     with pytest.raises(InvalidValue, match="cannot make the preheat policy"):
         harbor.preheat.create_policy("app", wish)
     with pytest.raises(InvalidValue, match="cannot change the preheat policy"):

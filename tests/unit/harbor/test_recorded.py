@@ -183,15 +183,15 @@ SERVER_ONLY = {
 
 
 def test_every_recorded_refusal_of_a_policy_is_told_before() -> None:
-    """By its faults, and what the server takes in although it never works is, too."""
+    """By its mistakes, and what the server takes in although it never works is, too."""
     told_though_taken = set()
     for name, status, body in refused_policies():
         if name in SERVER_ONLY:
             continue
-        faults = tuple(policies.policy_faults(policies.read_policy(body)))
+        mistakes = tuple(policies.policy_mistakes(policies.read_policy(body)))
         if status >= 400:
-            assert faults, f"{name} was refused with {status}, and we say nothing"
-        elif faults:
+            assert mistakes, f"{name} was refused with {status}, and we say nothing"
+        elif mistakes:
             told_though_taken.add(name)
     assert told_though_taken == {
         "create-event-based-pull",
@@ -219,20 +219,20 @@ WISHES: dict[str, tuple[str, str, Callable[[Any], Any], Callable[[Any], Iterator
         "08-registries",
         "/registries",
         reads(registries.RemoteRegistry),
-        registries.registry_faults,
+        registries.registry_mistakes,
     ),
-    "robots": ("07-robots", "/robots", reads(robots.Robot), robots.robot_faults),
+    "robots": ("07-robots", "/robots", reads(robots.Robot), robots.robot_mistakes),
     "webhooks": (
         "11-webhooks",
         r"/projects/[^/]+/webhook/policies",
         reads(webhooks.WebhookPolicy),
-        webhooks.webhook_faults,
+        webhooks.webhook_mistakes,
     ),
     "instances": (
         "18-system",
         "/p2p/preheat/instances",
         reads(preheat.PreheatInstance),
-        preheat.instance_faults,
+        preheat.instance_mistakes,
     ),
 }
 # Refusals that depend on what the server knows or reaches, or that our values cannot express.
@@ -257,9 +257,9 @@ def test_every_recorded_refusal_is_told_before(kind: str) -> None:
     for name, status, body in wishes(file, pattern):
         if OF_THE_SERVER.fullmatch(name):
             continue
-        faults = tuple(faults_of(reader(body)))
+        mistakes = tuple(faults_of(reader(body)))
         if status >= 400:
-            assert faults, f"{name} was refused with {status}, and we say nothing"
-        elif faults:
+            assert mistakes, f"{name} was refused with {status}, and we say nothing"
+        elif mistakes:
             taken_though_wrong.add(name)
     assert taken_though_wrong == TAKEN_THOUGH_WRONG[kind]

@@ -12,7 +12,7 @@ from harborsync.harbor.registries import (
     LOCAL,
     RegistryCredential,
     RemoteRegistry,
-    registry_faults,
+    registry_mistakes,
 )
 from harborsync.secrets import Secret
 from harborsync.testing import LoopbackRegistry
@@ -60,7 +60,7 @@ def test_what_cannot_work_is_told_before_any_request(
 ) -> None:
     """Harbor answers some of it with a blank 500 and takes the rest in."""
     wish = attrs.evolve(GOOD, **change)  # type: ignore[arg-type]
-    assert {fault.where for fault in registry_faults(wish)} == {where}
+    assert {mistake.where for mistake in registry_mistakes(wish)} == {where}
     with pytest.raises(InvalidValue, match="cannot make the registry"):
         harbor.registries.create(wish)
     assert server.requests == ()

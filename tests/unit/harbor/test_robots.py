@@ -14,9 +14,9 @@ from harborsync.harbor.robots import (
     Permission,
     Robot,
     _told_secret,
-    robot_faults,
     robot_for,
     robot_for_rule,
+    robot_mistakes,
 )
 from harborsync.permissions.harbor import Access, Kind, Purpose, needed
 from harborsync.rule import ReplicationRule
@@ -64,7 +64,7 @@ def test_any_other_robot_is_one_of_the_system(purposes: list[Purpose], projects:
     """Several projects, all of them, or rights of the system; none is faulty."""
     robot = robot_for(purposes, name="reader", projects=projects)
     assert robot.level is Kind.SYSTEM
-    assert not list(robot_faults(robot))
+    assert not list(robot_mistakes(robot))
     assert robot.is_broad is ("*" in projects)
 
 
@@ -76,7 +76,7 @@ def test_a_rules_reader_reads_its_source_and_nothing_else() -> None:
     (permission,) = robot.permissions
     assert permission.namespace == "app"
     assert {access.action for access in permission.access} == {"pull", "list", "read"}
-    assert not list(robot_faults(robot))
+    assert not list(robot_mistakes(robot))
 
 
 def test_a_rules_writer_writes_its_destinations_and_what_else_is_asked() -> None:
@@ -149,9 +149,9 @@ def test_what_is_wrong_with_a_robot_is_told_before_any_request(
 ) -> None:
     """And what to do instead."""
     wish = attrs.evolve(READER, **change)  # type: ignore[arg-type]
-    (fault,) = robot_faults(wish)
-    assert said in fault.what
-    assert fault.remedy
+    (mistake,) = robot_mistakes(wish)
+    assert said in mistake.what
+    assert mistake.remedy
     with pytest.raises(InvalidValue, match="cannot make the robot"):
         harbor.robots.create(wish)
     assert server.requests == ()

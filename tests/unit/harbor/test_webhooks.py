@@ -14,7 +14,7 @@ from harborsync.harbor.webhooks import (
     WebhookPolicy,
     WebhookTarget,
     _body,
-    webhook_faults,
+    webhook_mistakes,
 )
 from harborsync.secrets import Secret
 
@@ -64,7 +64,7 @@ def test_a_webhook_that_would_tell_nobody_is_told_before_any_request(
 ) -> None:
     """Harbor takes an empty name, and an address without a scheme."""
     wish = attrs.evolve(HOOK, **change)  # type: ignore[arg-type]
-    assert [fault.where for fault in webhook_faults(wish)] == [where]
+    assert [mistake.where for mistake in webhook_mistakes(wish)] == [where]
     with pytest.raises(InvalidValue):
         harbor.webhooks.create("app", wish)
     with pytest.raises(InvalidValue):

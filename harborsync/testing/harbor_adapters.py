@@ -312,7 +312,7 @@ class HarborAdapter(PlainAdapter):
 
     def _items(self, repository: str) -> list[Item]:
         path = f"{_repository(repository).removeprefix(_API)}/artifacts"
-        rows = self._pages(path, with_label="true", with_accessory="true", sort="-push_time")
+        rows = self._pages(path, with_label="true", with_accessory="true")
         return [item for row in rows for item in self._with_accessories(path, row)]
 
     def _with_accessories(self, path: str, row: Mapping[str, Any]) -> Iterator[Item]:

@@ -232,8 +232,9 @@ def notice_of(event: HarborEvent, state: HarborState, host: str) -> Notice | Non
 
 
 def _resource(event: HarborEvent, host: str) -> dict[str, str]:
-    """Return the one resource that is told: what was named, or any tag, or the digest."""
-    tag = event.tag or next(iter(event.tags), "") or event.digest
+    """Return the one resource that is told: what was named, or its newest tag, or the digest."""
+    named = event.tags[-1:] if event.kind == "delete" else (event.tag,)
+    tag = next(iter(named), "") or event.digest
     found = {"digest": event.digest, "tag": tag}
     if host:
         mark = "@" if ":" in tag else ":"

@@ -232,7 +232,8 @@ class Replication:
 
     def _resource_of(self, event: HarborEvent, operation: str) -> Resource:
         tag = event.tag if ":" not in event.tag else ""
-        tags = event.tags if operation == "deletion" else (tag,) if tag else ()
+        # An artifact's tags are told the newest first (recorded: 10-replication-events).
+        tags = event.tags[::-1] if operation == "deletion" else (tag,) if tag else ()
         item = Item(digest=event.digest, tags=tags, labels=self._labels(event))
         return Resource(
             repository=event.repository,
@@ -326,7 +327,8 @@ class Replication:
     def _transfer(self, policy: Policy, task: Task, resource: Resource, name: str) -> Transfer:
         def log(level: str, line: int, text: str) -> None:
             moment = self._jobs.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-            task.log.append(f"{moment} [{level}] [{_SOURCE_FILE}:{line}]: {text}")
+            told = text.removesuffix("\n")
+            task.log.append(f"{moment} [{level}] [{_SOURCE_FILE}:{line}]: {told}")
 
         ends = [self._endpoints.find(each) for each in (policy.source, policy.destination)]
         for side, line, row in zip(("source", "destination"), (140, 150), ends, strict=True):

@@ -50,6 +50,10 @@ _TEMPLATES: Final = frozenset(
         "nDaysSinceLastPull",
     }
 )
+_TABLE: Final = (
+    "|                                 Digest                                  | Tag | Kind  | Labels |     PushedTime      | PulledTime |     CreatedTime     | Retention |",
+    "|-------------------------------------------------------------------------|-----|-------|--------|---------------------|------------|---------------------|-----------|",
+)
 _RUNS: Final = "/retentions/{number}/executions"
 
 
@@ -433,11 +437,29 @@ def _report(
     kept: frozenset[str],
     run: Execution,
 ) -> list[str]:
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    head = f"{moment} [INFO] [/pkg/retention/job.go:86]: Run retention process.\n Repository: {repository.name} \n Rule Algorithm: or \n Dry Run: {str(run.extra['dry_run']).lower()}"
-    loaded = f"{moment} [INFO] [/pkg/retention/job.go:101]: Load {len(artifacts)} candidates from repository {repository.name}"
-    rows = [
-        f"| {each.digest} | {','.join(each.tags)} | image | {'RETAIN' if each.digest in kept else 'DEL'} |"
-        for each in artifacts
+    """Return the log of a task, with its table of what stays."""
+    start = f"{now.strftime('%Y-%m-%dT%H:%M:%SZ')} [INFO] [/pkg/retention/job.go"
+    dry = str(run.extra["dry_run"]).lower()
+    rows = sorted(artifacts, key=lambda each: each.digest not in kept)
+    return [
+        f"{start}:86]: Run retention process.",
+        f" Repository: {repository.name} ",
+        " Rule Algorithm: or ",
+        f" Dry Run: {dry}",
+        f"{start}:101]: Load {len(artifacts)} candidates from repository {repository.name}",
+        f"{start}:212]: ",
+        *_TABLE,
+        *(_row(each, stays=each.digest in kept) for each in rows),
     ]
-    return [head, loaded, f"{moment} [INFO] [/pkg/retention/job.go:212]: ", *rows]
+
+
+def _row(artifact: HarborArtifact, *, stays: bool) -> str:
+    tags = ",".join(artifact.tags)
+    pushed, pulled = (_day(each) for each in (artifact.pushed, artifact.pulled))
+    verdict = "RETAIN" if stays else "DEL"
+    cells = (artifact.digest, f"{tags:>3}", "image", " " * 6, pushed, f"{pulled:10}", pushed)
+    return f"| {' | '.join(cells)} | {verdict:9} |"
+
+
+def _day(moment: datetime) -> str:
+    return "" if moment == NEVER else moment.strftime("%Y/%m/%d %H:%M:%S")

@@ -235,7 +235,7 @@ class Transfer:
 
     def _check_stop(self) -> None:
         if self.stopped():
-            self.log("INFO", 174, "the job is stopped")
+            self.log("INFO", 175, "the job is stopped")
             raise Stopped
 
     def _here(self, reference: str) -> str:

@@ -145,6 +145,7 @@ class Endpoints:
         self._inner = inner
         self._origin = origin
         self._rows: dict[int, FarRegistry] = {}
+        self._gone: dict[int, FarRegistry] = {}
         #: Asked whether a registry is in use; returns by what, or nothing.
         self.users: list[Callable[[int], str]] = []
         self.routes: tuple[Route, ...] = (
@@ -170,6 +171,14 @@ class Endpoints:
         if number not in self._rows:
             refuse.not_found(f"registry {number} not found")
         return self._rows[number]
+
+    def recall(self, number: int) -> FarRegistry:
+        """Return the registry of a number, also one deleted since: runs keep what they began with.
+
+        Raises:
+            HarborError: There never was one.
+        """
+        return self._gone.get(number) or self.find(number)
 
     @property
     def local(self) -> FarRegistry:
@@ -288,7 +297,7 @@ class Endpoints:
             refuse.precondition(
                 f"the registry {row.id} is referenced by {reason}, cannot delete it"
             )
-        del self._rows[row.id]
+        self._gone[row.id] = self._rows.pop(row.id)
         return done()
 
     def _ping(self, context: Context) -> Response:

@@ -269,7 +269,7 @@ class Replication:
             self._executions.close(run, "Success", "no resources need to be replicated")
 
     def _fetch(self, policy: Policy) -> list[Resource]:
-        source = self._endpoints.adapter(self._endpoints.find(policy.source))
+        source = self._endpoints.adapter(self._endpoints.recall(policy.source))
         try:
             return source.fetch(policy.filters)
         except (FarError, BadRule) as error:
@@ -277,7 +277,7 @@ class Replication:
             raise FarError(msg) from error
 
     def _names(self, policy: Policy, resources: Sequence[Resource]) -> list[str]:
-        destination = self._endpoints.adapter(self._endpoints.find(policy.destination))
+        destination = self._endpoints.adapter(self._endpoints.recall(policy.destination))
         kind = destination.components
         namespace, replace = policy.namespace, policy.replace
         return [renamed(each.repository, namespace, replace, components=kind) for each in resources]
@@ -288,7 +288,7 @@ class Replication:
         copied = [each.operation == "copy" for each in resources]
         if not resources or not all(copied):
             return [False] * len(resources)
-        destination = self._endpoints.adapter(self._endpoints.find(policy.destination))
+        destination = self._endpoints.adapter(self._endpoints.recall(policy.destination))
         moved = [
             attrs.evolve(each, repository=name) for each, name in zip(resources, names, strict=True)
         ]
@@ -330,7 +330,7 @@ class Replication:
             told = text.removesuffix("\n")
             task.log.append(f"{moment} [{level}] [{_SOURCE_FILE}:{line}]: {told}")
 
-        ends = [self._endpoints.find(each) for each in (policy.source, policy.destination)]
+        ends = [self._endpoints.recall(each) for each in (policy.source, policy.destination)]
         for side, line, row in zip(("source", "destination"), (140, 150), ends, strict=True):
             insecure = str(row.insecure).lower()
             told = f"[type: {row.kind}, URL: {row.url}, insecure: {insecure}] created"
@@ -349,7 +349,7 @@ class Replication:
 
 
 def _asked(context: Context, name: str, value: str) -> bool:
-    return context.query.get(name, value) == value
+    return (context.query.get(name) or value) == value
 
 
 def _shown(run: Execution) -> dict[str, Any]:

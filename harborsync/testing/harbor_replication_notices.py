@@ -56,7 +56,7 @@ class ReplicationNotices:
             self._tell(project, self._notice(policy, run, task))
 
     def _notice(self, policy: Policy, run: Execution, task: Task) -> Notice:
-        remote = self._endpoints.find(policy.source or policy.destination)
+        remote = self._endpoints.recall(policy.source or policy.destination)
         replication = full(
             harbor_hostname=self._host().partition(":")[0],
             job_status=task.status,
@@ -86,7 +86,7 @@ class ReplicationNotices:
 
         That is how Harbor does it when it pushes, too, where it is the wrong one.
         """
-        row = self._endpoints.find(number)
+        row = self._endpoints.recall(number)
         local = number == 0
         titles = task.extra["destination" if local else "source"]
         namespace = policy.namespace if local and policy.namespace else _namespace(titles)

@@ -189,6 +189,29 @@ def test_what_goes_into_a_proxy_cache_is_skipped(
     )
 
 
+def test_a_run_keeps_what_it_began_with(
+    harbor: LoopbackHarbor, rules: Rules, admin: Any, make: Callable[..., LoopbackRegistry]
+) -> None:
+    """Its policy may go elsewhere meanwhile, and its destination may be deleted."""
+    harbor.push_image("app/web", "1")
+    other = make()
+    url = f"http://{other.host}"
+    admin("POST", "/registries", {"name": "other", "type": "docker-registry", "url": url})
+    policy = rules.make(name="moves", dest_registry={"id": 2})
+    number = rules.start(policy)
+    body = {"name": "moves", "dest_registry": {"id": 1}, "enabled": True}
+    assert admin("PUT", f"/replication/policies/{policy}", body).status == 200
+    assert admin("DELETE", "/registries/2").status == 200
+    assert rules.run(number)["status"] == "Succeed"
+    assert list(other.storage.tags("app/web")) == ["1"]
+
+
+def test_an_empty_filter_filters_nothing(rules: Rules) -> None:
+    """As if it had not been sent."""
+    rules.start(rules.make())
+    assert len(rules.admin("GET", "/replication/executions?status=&trigger=").json) == 1
+
+
 def test_only_fifty_runs_of_a_policy_are_kept(rules: Rules) -> None:
     """The oldest go first."""
     policy = rules.make()

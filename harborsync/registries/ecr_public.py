@@ -248,15 +248,10 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     host, prefix = _host(endpoint), _prefix(endpoint)
     api = open_api("ecr-public", endpoint, context, region=REGION)
 
-    nobody: list[str] = []
-
     def log_in(host: str) -> Credential | None:
-        if nobody:
-            return None  # looking for an identity takes its time; there will be none later, either
         try:
             return login_of(api.call(f"log in to {host}", "get_authorization_token"), host)
         except (MissingDependency, NoCredentials):
-            nobody.append(host)
             return None  # everybody may pull
 
     logins = with_cloud(context.credentials, log_in, context.clock)

@@ -383,3 +383,17 @@ def test_a_filter_on_tags_shortens_lists_only_where_they_are_long(walk: Walk) ->
         assert walk.replicator(source, target, where=where).plan().to_copy
         (listed,) = (each.path for each in source.requests if each.path.endswith("/artifacts"))
         assert listed.endswith(path)
+
+
+@pytest.mark.parametrize("version", ["2.8", "2.12", "2.16"])
+def test_the_two_rights_that_docker_needs_are_enough(walk: Walk, version: str) -> None:
+    """At both ends, though it takes more requests; a second run changes nothing."""
+    source, target = (walk.harbor("team", version=version) for _ in range(2))
+    for end in (source, target):
+        walk.as_robot(end, "repository:pull", "repository:push", project="team")
+    _fill(source, "team/app")
+    report = walk.run(source, target, repositories=("team/app",))
+    assert [each.outcome for each in report.results] == [Outcome.COPIED] * 3
+    assert _tags(target, "team/app").items() >= _tags(source, "team/app").items()
+    again = walk.run(source, target, repositories=("team/app",))
+    assert {each.outcome for each in again.results} == {Outcome.SKIPPED}

@@ -8,6 +8,7 @@ HEAD, and the artifact appears only some twenty seconds later, if all of its blo
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.content import INDEX_TYPES
@@ -148,7 +149,8 @@ class Proxy:
         with self._state.lock:
             row = self._state.repositories.get(repository)
             tags = set(row.tags) if row is not None else set()
-        tags |= set(upstream.tags(name))
+        with suppress(FarError):  # what is here is listed all the same
+            tags |= set(upstream.tags(name))
         document = {"name": repository, "tags": sorted(tags)}
         return json_response(200, document, {"Content-Type": _JSON})
 
@@ -170,7 +172,10 @@ class Proxy:
             refuse.not_found(f"resource not found: repo {repository}{mark}{reference} not found")
         if self._digest_here(repository, reference) == digest:
             return None
-        found = upstream.manifest(name, reference)
+        try:
+            found = upstream.manifest(name, reference)
+        except FarError as error:
+            raise HarborError(500, "UNKNOWN", str(error)) from error
         shown = digest if by_digest or request.method == "HEAD" else ""
         if request.method == "GET":
             tag = "" if by_digest else reference

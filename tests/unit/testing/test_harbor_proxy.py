@@ -74,6 +74,7 @@ def test_what_is_here_is_served_when_upstream_is_gone(
     _pull_all(admin, harbor_clock)
     assert _pull(admin) == 200
     upstream.close()
+    assert admin("GET", "/v2/cache/web/tags/list").json["tags"] == ["1"]
     assert _pull(admin) == 200
     assert _pull(admin, str(_IMAGE.manifest.digest)) == 200
     assert _pull(admin, "absent") == 404
@@ -87,6 +88,14 @@ def test_a_blob_that_upstream_cannot_give_is_a_server_fault(
     path = f"/v2/cache/web/blobs/{_IMAGE.blobs[0].descriptor.digest}"
     assert admin("GET", path).codes == ["UNKNOWN"]
     assert admin("GET", f"/v2/cache/web/blobs/sha256:{'0' * 64}").codes == ["NOT_FOUND"]
+
+
+def test_a_manifest_that_breaks_off_is_a_server_fault(
+    admin: Any, upstream: LoopbackRegistry
+) -> None:
+    """It was there a moment ago."""
+    upstream.faults = FaultScript(faults.on("GET", "/manifests/", faults.status(503)))
+    assert _pull(admin) == 500
 
 
 @pytest.mark.usefixtures("upstream")

@@ -1,5 +1,7 @@
 """Harbor's query language and its pages: ``q``, ``sort``, ``page`` and ``page_size``.
 
+By src/lib/q/builder.go.
+
 >>> parse_q("name=~web,id=[3~9]")
 {'name': Condition(kind='fuzzy', value='web'), 'id': Condition(kind='range', value=('3', '9'))}
 """
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 _LARGEST_PAGE: Final = 100
 _USUAL_PAGE: Final = 10
-_ESCAPED: Final = re.compile(r"\\([~\[{(].*)", re.DOTALL)
-_ITEM: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"|(\S+)")
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
 @attrs.frozen
@@ -83,12 +85,16 @@ def parse_q(text: str) -> dict[str, Condition]:
         HarborError: It is malformed.
     """
     found: dict[str, Condition] = {}
-    for part in unquote_plus(text).split(",") if text else ():
-        name, _, value = (piece.strip() for piece in part.partition("="))
+    for part in _unescaped(text).split(",") if text else ():
+        name, _, value = part.partition("=")
         if not name or not value:
-            msg = 'the query string must contain "=" and the key/value cannot be empty'
-            refuse.bad_request(msg)
-        found[name] = _condition(value)
+            refuse.bad_request(
+                'the query string must contain "=" and the key/value cannot be empty'
+            )
+        condition = _condition(value)
+        if condition is None:
+            refuse.bad_request(f"invalid query string value: {value}")
+        found[name] = condition
     return found
 
 
@@ -139,32 +145,36 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-def _condition(value: str) -> Condition:
-    escaped = _ESCAPED.fullmatch(value)
-    if escaped is not None:
-        return Condition("exact", escaped[1])
-    if value.startswith("~"):
-        return Condition("fuzzy", value[1:])
-    for opening, closing, kind in (("{", "}", "any"), ("(", ")", "all")):
-        if value.startswith(opening) and value.endswith(closing):
-            return Condition(kind, _items(value[1:-1]))  # type: ignore[arg-type]
-    if value.startswith("[") and value.endswith("]"):
-        low, tilde, high = value[1:-1].partition("~")
-        if not tilde:
-            refuse.bad_request('the range must contain "~"')
-        return Condition("range", (low.strip(), high.strip()))
-    return Condition("exact", value)
+def _unescaped(text: str) -> str:
+    return text if _BAD_ESCAPE.search(text) else unquote_plus(text)
 
 
-def _items(text: str) -> tuple[str | int, ...]:
-    return tuple(_item(found) for found in _ITEM.finditer(text))
+def _condition(value: str) -> Condition | None:
+    """Return what a value asks, by its first character, or None if it is malformed."""
+    if value[0] == "~":
+        return Condition("fuzzy", value[1:]) if value[1:] else None
+    if value[0] == "[":
+        return _range(value)
+    if value[0] == "{":
+        return Condition("any", _items(value)) if value[-1] == "}" else None
+    if value[0] == "(":
+        return Condition("all", _items(value)) if value[-1] == ")" else None
+    return Condition("exact", value.removeprefix("\\"))
 
 
-def _item(found: re.Match[str]) -> str | int:
-    bare = found[3]
-    if bare is None:
-        return found[1] if found[1] is not None else found[2]
-    return int(bare) if bare.isdecimal() else bare
+def _range(value: str) -> Condition | None:
+    low, tilde, high = (part.strip() for part in value[1:-1].partition("~"))
+    good = value[-1] == "]" and value.count("~") == 1 and (low or high)
+    return Condition("range", (low, high)) if good and tilde else None
+
+
+def _items(value: str) -> tuple[str | int, ...]:
+    items = (_item(part.strip()) for part in value[1:-1].split(" "))
+    return tuple(item for item in items if item != "")
+
+
+def _item(text: str) -> str | int:
+    return int(text) if _INTEGER.fullmatch(text) else text.strip("\"'")
 
 
 def _check_types(found: object, items: tuple[str | int, ...]) -> None:

@@ -33,14 +33,17 @@ def _status(raised: pytest.ExceptionInfo[HarborError]) -> int:
         ("~web", Condition("fuzzy", "web")),
         (r"\~web", Condition("exact", "~web")),
         (r"\{a b}", Condition("exact", "{a b}")),
+        (r"\\a", Condition("exact", r"\a")),
+        (r"\a", Condition("exact", "a")),
         ("[1~5]", Condition("range", ("1", "5"))),
         ("[~5]", Condition("range", ("", "5"))),
         ("{a b}", Condition("any", ("a", "b"))),
         ("(3 7)", Condition("all", (3, 7))),
         ("{'123' \"lib\"}", Condition("any", ("123", "lib"))),
         ("{123 lib}", Condition("any", (123, "lib"))),
-        ("{open", Condition("exact", "{open")),
-        ("[open", Condition("exact", "[open")),
+        ("{a  -5 ''}", Condition("any", ("a", -5))),
+        (" a", Condition("exact", " a")),
+        ("100%", Condition("exact", "100%")),
     ],
 )
 def test_a_value_says_what_is_asked(text: str, condition: Condition) -> None:
@@ -50,14 +53,17 @@ def test_a_value_says_what_is_asked(text: str, condition: Condition) -> None:
 
 def test_several_keys_are_split_by_commas() -> None:
     """The value ends at the comma and begins at the first equals sign."""
-    assert parse_q("a=1, b=x=y") == {
+    assert parse_q("a=1,b=x=y") == {
         "a": Condition("exact", "1"),
         "b": Condition("exact", "x=y"),
     }
     assert parse_q("") == {}
 
 
-@pytest.mark.parametrize("text", ["tags", "tags=", "=1", "a=1,", "a=[1]"])
+@pytest.mark.parametrize(
+    "text",
+    ["tags", "tags=", "=1", "a=1,", "a=~", "a=[1]", "a=[~]", "a=[1~2~3]", "a=[1~2", "a={b", "a=(b"],
+)
 def test_a_malformed_query_is_refused(text: str) -> None:
     """A key and a value are both wanted, and a range has two ends."""
     with pytest.raises(HarborError) as raised:

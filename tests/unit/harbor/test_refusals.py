@@ -56,7 +56,7 @@ def refused(status: int, code: str, message: str, needs: str = "") -> Harborsync
     ("status", "code", "message", "kind", "hint"),
     [
         (400, "BAD_REQUEST", "bad request", RegistryError, None),
-        (401, "UNAUTHORIZED", "project x not found: project x not found", NotFound, "may not see"),
+        (401, "UNAUTHORIZED", "project x not found: project x not found", NotFound, "made first"),
         (401, "UNAUTHORIZED", "unauthorized", CredentialsRefused, "use a robot account"),
         (403, "FORBIDDEN", "forbidden", Denied, "lacks the permission tag:create"),
         (403, "DENIED", "The system is in read only mode.", Denied, "read-only for now"),

@@ -276,9 +276,17 @@ class AwsApi:
         return self._caller().call(what, lambda: getattr(self._made(), operation)(**wish))
 
     def knows(self, shape: str, member: str) -> bool:
-        """Tell whether the installed SDK is new enough to know a part of a request."""
-        members: Any = self._made().meta.service_model.shape_for(shape).members
-        return member in members
+        """Tell whether the installed SDK is new enough to know a part of a request; asks nobody.
+
+        Raises:
+            HarborsyncError: There is no such profile, or something else is set up wrong.
+            MissingDependency: The SDK is not installed.
+        """
+
+        def look() -> bool:
+            return member in self._made().meta.service_model.shape_for(shape).members
+
+        return self._caller().call(f"set up {self._service}", look)
 
     def _caller(self) -> CloudApi:
         clock = self._context.clock

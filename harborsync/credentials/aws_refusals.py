@@ -15,6 +15,7 @@ from harborsync.errors import (
     NotFound,
     QuotaExceeded,
     RateLimited,
+    RegistryError,
     ServerError,
     TagImmutable,
     Timeout,
@@ -138,8 +139,9 @@ MEANINGS: Final = (
         ServerError,
     ),
     Meaning(
-        "InvalidParameterException|ValidationException|InvalidTagParameterException",
-        ConfigurationError,
+        "InvalidParameterException|ValidationException|InvalidTagParameterException"
+        "|ParamValidationError",
+        RegistryError,
         "the message tells which value AWS does not take",
     ),
     # --- the network
@@ -166,7 +168,7 @@ MEANINGS: Final = (
         "if something on the way has an authority of its own, name its file in AWS_CA_BUNDLE",
     ),
     Meaning(
-        "NoRegionError|InvalidRegionError|UnknownRegionError|UnknownServiceError|ParamValidationError"
+        "NoRegionError|InvalidRegionError|UnknownRegionError|UnknownServiceError"
         "|EndpointVariantError|UnknownEndpointError",
         ConfigurationError,
         "see the endpoint's region, and that the installed boto3 is not too old for it",

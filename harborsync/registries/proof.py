@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.artifact import NOT_FETCHED, Artifact
+from harborsync.errors import Denied
 from harborsync.reference import Digest
 
 if TYPE_CHECKING:
@@ -79,5 +80,8 @@ class Proof:
         """Tell whether a HEAD tells the digest that was listed; None if it tells nothing."""
         if artifact.tag is None or not isinstance(artifact.digest, Digest) or artifact.unreadable:
             return None
-        found = self._resolve(artifact.repository, artifact.tag)
+        try:
+            found = self._resolve(artifact.repository, artifact.tag)
+        except Denied:
+            return None  # who may push and not pull cannot ask for single tags, either
         return None if found is None else found.digest == artifact.digest

@@ -47,7 +47,7 @@ SENT = (
     ("ServerException", "", errors.ServerError, None),
     ("InternalFailure", "", errors.ServerError, None),
     ("503", "", errors.ServerError, None),
-    ("InvalidParameterException", "", errors.ConfigurationError, "which value"),
+    ("InvalidParameterException", "", errors.RegistryError, "which value"),
     ("SomethingNewException", "", errors.RegistryError, None),
 )
 
@@ -93,6 +93,7 @@ RAISED: tuple[tuple[Exception, type[errors.HarborsyncError], str], ...] = (
         "AWS_CA_BUNDLE",
     ),
     (exceptions.NoRegionError(), errors.ConfigurationError, "region"),
+    (exceptions.ParamValidationError(report="x"), errors.RegistryError, "which value"),
 )
 
 

@@ -378,8 +378,16 @@ def test_what_cannot_be_made_says_why(open_to: Open) -> None:
         with pytest.raises(QuotaExceeded) as caught:
             _ensure(open_to(ecr), "team/app")
         assert "quota" in str(caught.value.hint)
-        with pytest.raises(ConfigurationError, match="repositoryName"):
+        with pytest.raises(RegistryError, match="repositoryName"):
             _ensure(open_to(ecr, create="always"), "a")
+
+
+def test_a_profile_that_is_not_there_is_a_mistake_in_the_rule(
+    ecr: LoopbackEcr, open_to: Open
+) -> None:
+    """Which stops the plan, and is not taken for a missing right."""
+    with pytest.raises(ConfigurationError, match="nobody"):
+        list(open_to(ecr, profile="nobody").list_artifacts("team/app"))
 
 
 def test_a_tag_is_taken_away_and_others_stay(ecr: LoopbackEcr, open_to: Open) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import attrs
+
 from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact
 from harborsync.content import OCI_MANIFEST, Descriptor
+from harborsync.errors import Denied
 from harborsync.reference import Digest, Tag
 from harborsync.registries.proof import Proof
 from harborsync.state import MemoryState
@@ -70,6 +73,21 @@ def test_a_tag_that_moved_or_went_meanwhile_is_no_liar() -> None:
     """A second one is asked for."""
     assert _checked(Heads(v1=OTHER, v2=TWO), ONE, TWO) == [ONE, TWO]
     assert _checked(Heads(v2=TWO), ONE, TWO) == [ONE, TWO]
+
+
+def test_who_may_not_ask_for_a_tag_believes_the_listing() -> None:
+    """Asking for each tag by itself would be no better; what is in an archive is not asked for."""
+
+    def refuse(repository: str, reference: Tag | Digest) -> Descriptor | None:
+        msg = "no"
+        raise Denied(msg)
+
+    proof = Proof("r.example", refuse, MemoryState())
+    assert [each.digest for each in proof.checked("a", _listed(ONE))] == [ONE]
+    heads = Heads(v1=ONE)
+    asleep = [attrs.evolve(each, unreadable="archived") for each in _listed(ONE)]
+    assert list(Proof("r.example", heads, MemoryState()).checked("a", asleep)) == asleep
+    assert heads.asked == []
 
 
 def test_a_listing_that_lies_tells_no_digests(caplog: pytest.LogCaptureFixture) -> None:

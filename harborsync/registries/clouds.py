@@ -85,12 +85,18 @@ def probe(endpoint: Endpoint, context: OpenContext) -> CloudHost | None:
     Raises:
         TransportError: Nobody answers.
     """
+    return recognise(endpoint.host) or told_by_challenge(endpoint, context)
+
+
+def told_by_challenge(endpoint: Endpoint, context: OpenContext) -> CloudHost | None:
+    """Return whose registry it is by what it says to somebody without a login, or None.
+
+    Raises:
+        TransportError: Nobody answers.
+    """
     from harborsync.http.challenges import parse_challenges  # noqa: PLC0415 - loads requests
     from harborsync.http.session import ask_how_to_log_in  # noqa: PLC0415
 
-    known = recognise(endpoint.host)
-    if known is not None:
-        return known
     answer = ask_how_to_log_in(endpoint, context)
     offered = parse_challenges(answer.headers.all("www-authenticate"))
     return recognise_challenge(endpoint.host, [each.service for each in offered])
@@ -124,9 +130,10 @@ def _is_lacking(answer: Answer, codes: tuple[str, ...]) -> bool:
 
 
 class Preferring:
-    """Uses an API as long as the identity may, and something lesser from then on.
+    """Uses an API where the identity may, and something lesser where it may not.
 
-    Which it is, is found by trying, and said once in the log. Thread-safe.
+    Which it is, is found by trying, for each repository by itself, since policies differ among
+    them; it is said once in the log. Thread-safe.
 
     Args:
         api: What the API is called.
@@ -136,33 +143,43 @@ class Preferring:
         self._api = api
         self._lock = threading.Lock()
         self._refused: set[str] = set()
+        self._told: set[str] = set()
 
     def iterate(
-        self, what: str, best: Callable[[], Iterator[_T]], otherwise: Callable[[], Iterator[_T]]
+        self,
+        what: str,
+        best: Callable[[], Iterator[_T]],
+        otherwise: Callable[[], Iterator[_T]],
+        *,
+        of: str = "",
     ) -> Iterator[_T]:
         """Yield what ``best`` yields, or what ``otherwise`` does if the identity may not ask.
 
         Args:
-            what: What is asked for, the same text for all that needs the same right.
+            what: What is done, for the log.
             best: Asks the API; what it is refused before its first result falls back.
             otherwise: Asks in another way.
+            of: The repository it is about.
         """
-        if what not in self._refused:
+        key = f"{what} {of}"
+        if key not in self._refused:
             try:
                 results = best()
                 first = next(results)
             except StopIteration:
                 return
             except (Denied, NoCredentials, MissingDependency) as error:
-                self._note(what, error)
+                self._note(what, key, error)
             else:
                 yield first
                 yield from results
                 return
         yield from otherwise()
 
-    def _note(self, what: str, error: Exception) -> None:
+    def _note(self, what: str, key: str, error: Exception) -> None:
         with self._lock:
-            if what not in self._refused:
-                self._refused.add(what)
-                _log.warning("%s: %s by the slower way: %s", self._api, what, error)
+            is_new = what not in self._told
+            self._told.add(what)
+            self._refused.add(key)
+        if is_new:
+            _log.warning("%s: %s by a slower way: %s", self._api, what, error)

@@ -208,6 +208,7 @@ class EcrRegistry:
             "tags are listed",
             lambda: self._proof.checked(repository, self._described(repository)),
             lambda: self.registry.list_tags(repository),
+            of=repository,
         )
 
     def list_repositories(self) -> Iterator[str]:

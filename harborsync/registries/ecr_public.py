@@ -118,6 +118,7 @@ class EcrPublicRegistry:
             "tags are listed",
             lambda: self._listed(repository),
             lambda: self.registry.list_tags(repository),
+            of=repository,
         )
 
     def list_repositories(self) -> Iterator[str]:

@@ -156,7 +156,7 @@ def test_who_may_not_ask_the_api_goes_the_slower_way(
         for _ in range(3):
             assert list(preferring.iterate("tags", best, lambda: iter("ab"))) == ["a", "b"]
     assert tries == [1]
-    assert caplog.text.count("the slower way") == 1
+    assert caplog.text.count("a slower way") == 1
     assert error.message in caplog.text
 
 
@@ -173,8 +173,16 @@ def test_another_error_is_an_error() -> None:
         list(Preferring("a").iterate("tags", lambda: _failing(NotFound("x")), lambda: iter("x")))
 
 
-def test_each_right_is_found_out_by_itself() -> None:
-    """Tags may be listed where repositories may not."""
+def test_each_right_is_found_out_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """Tags may be listed where repositories may not, and one repository where another may not."""
     preferring = Preferring("api.example")
+    for name in ("a", "b"):
+        refused = preferring.iterate(
+            "tags", lambda: _failing(Denied("no")), lambda: iter("x"), of=name
+        )
+        assert list(refused) == ["x"]
+    assert caplog.text.count("a slower way") == 1
+    allowed = preferring.iterate("tags", lambda: iter("y"), lambda: iter("x"), of="c")
+    assert list(allowed) == ["y"]
     list(preferring.iterate("tags", lambda: _failing(Denied("no")), lambda: iter("x")))
     assert list(preferring.iterate("names", lambda: iter("a"), lambda: iter("x"))) == ["a"]

@@ -279,7 +279,7 @@ def test_an_identity_that_may_only_pull_lists_tags_the_slower_way(
         for _ in range(2):
             listed = list(registry.list_artifacts("team/app"))
             assert sorted(str(each.tag) for each in listed) == ["v0", "v1"]
-    assert caplog.text.count("tags are listed by the slower way") == 1
+    assert caplog.text.count("tags are listed by a slower way") == 1
     assert "harborsync.permissions.aws" in caplog.text
 
 

@@ -246,6 +246,9 @@ class _Narrow(MemoryRegistry):
     def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
         return super().list_artifacts(repository)
 
+    def pays(self, repositories: Sequence[str]) -> bool:
+        return True
+
 
 def test_a_listing_of_some_tags_tells_their_labels_too() -> None:
     """They are not asked for again."""

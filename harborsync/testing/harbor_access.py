@@ -32,27 +32,25 @@ def _pairs(text: str) -> frozenset[tuple[str, str]]:
     return frozenset((name, action) for name, _, actions in parts for action in actions.split(","))
 
 
-# What a new Harbor grants the roles of a project, by src/common/rbac/project/rbac_role.go.
+# What a new Harbor grants the roles of a project, by src/common/rbac/project/rbac_util.go.
 _LIMITED_GUEST: Final = _pairs(
-    "project:read quota:read repository:list,pull configuration:read scan:read scanner:read"
-    " tag:list accessory:list artifact:read,list artifact-addition:read"
+    "project:read quota:read repository:list,read,pull configuration:read scan:read sbom:read"
+    " scanner:read tag:list accessory:list artifact:read,list artifact-addition:read"
 )
-_GUEST: Final = _LIMITED_GUEST | _pairs(
-    "member:read,list log:list label:read,list repository:read robot:read,list"
-)
+_GUEST: Final = _LIMITED_GUEST | _pairs("member:read,list label:read,list robot:read,list")
 _DEVELOPER: Final = _GUEST | _pairs(
     "repository:create,update,push tag-retention:create,read,update,delete,list,operate"
-    " artifact:create tag:create artifact-label:create,delete"
+    " artifact:create tag:create artifact-label:create,delete export-cve:create,read,list"
 )
 _MAINTAINER: Final = _DEVELOPER | _pairs(
-    "metadata:create,read,update,delete label:create,update,delete repository:delete"
-    " immutable-tag:create,update,delete,list notification-policy:list scan:create,stop"
-    " artifact:delete tag:delete"
+    "metadata:read label:create,update,delete repository:delete"
+    " immutable-tag:create,update,delete,list notification-policy:read,list scan:create,stop"
+    " sbom:create,stop artifact:delete tag:delete"
 )
 _PROJECT_ADMIN: Final = _MAINTAINER | _pairs(
-    "project:update,delete member:create,update,delete configuration:update"
-    " robot:create,update,delete notification-policy:create,update,delete,read scanner:create"
-    " preheat-policy:create,read,update,delete,list sbom:create,stop,read"
+    "project:update,delete member:create,update,delete metadata:create,update,delete,list log:list"
+    " configuration:update robot:create,update,delete notification-policy:create,update,delete"
+    " scanner:create preheat-policy:create,read,update,delete,list"
 )
 _ROLES: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
     "projectAdmin": _PROJECT_ADMIN,

@@ -107,6 +107,8 @@ def list_robots(context: Context) -> Response:
     """List the robots of the system, or by ``q`` those of a project."""
     conditions = parse_q(context.query.get("q", ""))
     level = conditions.get("Level")
+    if level is not None and level.value not in {"system", "project"}:
+        refuse.bad_request("bad request error level input")
     if level is None or level.value != "project":
         context.require_system("robot", "list")
         rows = [each for each in context.state.robots.values() if each.level == "system"]
@@ -134,6 +136,8 @@ def update_robot(context: Context, robot: str) -> Response:
     _check_duration(body)
     permissions = _permissions(body)
     _check_permissions(context, found.level, permissions)
+    if (body.get("level"), body.get("name")) != (found.level, found.name):
+        refuse.bad_request("cannot update the level or name of robot")
     found.permissions = permissions
     found.description = body.get("description", "")
     found.disabled = body.get("disable", False)
@@ -228,8 +232,10 @@ def _typed_each(
 
 def _check_permissions(context: Context, level: str, permissions: tuple[Permission, ...]) -> None:
     """Refuse what cannot be granted, or not to a robot of this level."""
-    if not permissions or not all(each.access for each in permissions):
+    if not permissions:
         refuse.bad_request("bad request empty permission")
+    if not all(each.access for each in permissions):
+        refuse.bad_request("bad request empty access")
     if level == "project" and (len(permissions) > 1 or permissions[0].kind != "project"):
         refuse.bad_request("bad request permission")
     for each in permissions:
@@ -270,9 +276,10 @@ def _require(context: Context, project: HarborProject | None, action: str) -> No
 
 
 def _find(context: Context, text: str, action: str) -> HarborRobot:
+    if not context.identity.known:
+        refuse.unauthorized()
     robot = context.state.robots.get(int(text)) if text.isdecimal() else None
     if robot is None:
-        context.require_system("robot", action)
         refuse.not_found(f"robot {text} not found")
     _require(context, robot.project, action)
     return robot

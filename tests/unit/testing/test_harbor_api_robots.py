@@ -95,6 +95,7 @@ def test_robots_are_listed_by_level(harbor: LoopbackHarbor, admin: Any) -> None:
     assert names() == ["robot$three", "robot$one"]
     assert names("?q=Level%3Dsystem") == ["robot$three", "robot$one"]
     assert names("?q=Level%3Dproject,ProjectID%3D2") == ["robot$app+two"]
+    assert admin("GET", "/robots?q=Level%3Dgalaxy").codes == ["BAD_REQUEST"]
     assert admin("GET", "/robots?q=Level%3Dproject").codes == ["BAD_REQUEST"]
     assert admin("GET", "/robots?q=Level%3Dproject,ProjectID%3D99").codes == ["NOT_FOUND"]
 
@@ -112,12 +113,14 @@ def test_a_secret_is_rotated(harbor: LoopbackHarbor, admin: Any) -> None:
 def test_a_robot_is_changed(harbor: LoopbackHarbor, admin: Any) -> None:
     """Disabled, described, given another term; its name stays."""
     robot = harbor.add_robot("ci", project="app")
-    body = _body(disable=True, description="old", duration=1)
+    body = _body(name=robot.name, disable=True, description="old", duration=1)
     assert admin("PUT", "/robots/1", body).status == 200
     assert (robot.disabled, robot.description) == (True, "old")
     assert robot.expires == 1767225600 + 86_400
-    assert admin("PUT", "/robots/1", _body()).status == 200
+    assert admin("PUT", "/robots/1", _body(name=robot.name)).status == 200
     assert (robot.disabled, robot.expires) == (False, -1)
+    for change in ({"name": "ci"}, {"name": robot.name, "level": "system"}):
+        assert admin("PUT", "/robots/1", _body(**change)).codes == ["BAD_REQUEST"]
 
 
 def test_a_robot_is_deleted(harbor: LoopbackHarbor, admin: Any, log_in: Any) -> None:
@@ -137,7 +140,8 @@ def test_who_may_keep_robots(harbor: LoopbackHarbor, log_in: Callable[..., Any])
     assert ann("GET", "/robots/1").status == 200
     assert ann("POST", "/robots", _body(level="system")).status == 403
     assert ann("GET", "/robots").status == 403
-    assert ann("GET", "/robots/99").status == 403
+    assert ann("GET", "/robots/99").status == 404
+    assert log_in(harbor)("GET", "/robots/99").status == 401
 
 
 def test_a_robot_can_make_robots(harbor: LoopbackHarbor, log_in: Callable[..., Any]) -> None:

@@ -19,13 +19,14 @@ from harborsync.errors import NotFound, SizeMismatch
 from harborsync.events import BlobOutcome
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
-from harborsync.registry import Abilities, BlobPut
+from harborsync.registry import Abilities, BlobPut, Room
+from harborsync.testing.bulk import BulkRegistry
 from harborsync.testing.contract import RegistryContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from harborsync.artifact import Artifact, Label
+    from harborsync.artifact import Artifact, Hints, Label
     from harborsync.content import Descriptor
     from harborsync.registry import BlobOpener
 
@@ -329,6 +330,47 @@ class HidesUntagged(MemoryRegistry):
         return super().get_manifest(repository, reference)
 
 
+class SurveysWithoutTheEmpty(BulkRegistry):
+    """Keeps quiet about repositories that are not there."""
+
+    def survey(self, repositories: Sequence[str]) -> Iterator[tuple[str, tuple[Artifact, ...]]]:
+        return ((name, listed) for name, listed in super().survey(repositories) if listed)
+
+
+class NarrowsTooFar(BulkRegistry):
+    """Leaves out a tag that fits."""
+
+    def list_matching(self, repository: str, hints: Hints) -> Iterator[Artifact]:
+        return (each for each in super().list_matching(repository, hints) if each.tag != "v1.1")
+
+
+class SaysThatItTags(BulkRegistry):
+    """Makes no tag, and says that it did."""
+
+    def add_tag(self, repository: str, digest: Digest, tag: Tag) -> bool:
+        return True
+
+
+class CopiesNoTags(BulkRegistry):
+    """Leaves the tags behind."""
+
+    def copy_within(self, from_repository: str, digest: Digest, repository: str) -> bool:
+        done = super().copy_within(from_repository, digest, repository)
+        self._peek(repository).tags.clear()
+        return done
+
+
+class OwesRoom(BulkRegistry):
+    """Tells by how much a quota is exceeded."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return attrs.evolve(super().abilities, room=self)
+
+    def room(self, repository: str) -> Room | None:
+        return Room(whose="project contract", left=-1)
+
+
 _CAUGHT_BY: dict[type[MemoryRegistry], set[str]] = {
     TakesAnyDigest: {
         "bytes_that_are_not_those_named_are_refused",
@@ -381,6 +423,11 @@ _CAUGHT_BY: dict[type[MemoryRegistry], set[str]] = {
     WantsWholeIndexes: {"a_sparse_index_is_taken_or_refused_as_the_quirks_say"},
     ShortNames: {"repositories_do_not_mix"},
     KeepsTheFirst: {"a_tag_moves"},
+    SurveysWithoutTheEmpty: {"a_survey_tells_what_lists_tell"},
+    NarrowsTooFar: {"a_narrowed_list_lacks_nothing_that_fits"},
+    SaysThatItTags: {"a_tag_that_is_added_leads_to_the_digest"},
+    CopiesNoTags: {"a_copy_within_arrives_whole"},
+    OwesRoom: {"room_is_told_for_any_repository"},
     HidesUntagged: {
         "a_manifest_is_written_by_digest_first",
         "every_kind_of_artifact_goes_in_and_out",
@@ -411,7 +458,7 @@ def _failing(make: Callable[[], MemoryRegistry]) -> set[str]:
     return failed
 
 
-@pytest.mark.parametrize("sound", [MemoryRegistry, Describes])
+@pytest.mark.parametrize("sound", [MemoryRegistry, Describes, BulkRegistry])
 def test_a_sound_registry_fails_nothing(sound: type[MemoryRegistry]) -> None:
     """What the broken ones are made from is whole."""
     assert _failing(sound) == set()

@@ -37,7 +37,7 @@ from harborsync.testing.server import LoopbackRegistry
 from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from boto3.session import Session
 
@@ -349,8 +349,17 @@ class _Repositories(CloudRepositories):
             return
         manifest = self.storage.manifest(repository, found[1])
         if manifest is not None and (repository, str(manifest.digest)) in self.archived:
-            # The words are not Amazon's own, which were not to be found.
-            raise Refusal(403, "DENIED", "The image is archived and must be restored first")
+            # So Amazon's guide has it; a push restores the image.
+            raise Refusal(404, "MANIFEST_UNKNOWN", "Requested image not found")
+
+    def check_tags(self, repository: str, tags: Sequence[str], digest: Digest) -> None:
+        """Let a manifest be stored, which takes it out of the archive.
+
+        Raises:
+            Refusal: A tag may not be moved.
+        """
+        super().check_tags(repository, tags, digest)
+        self.archived.discard((repository, str(digest)))
 
 
 def identity_of(keyring: Keyring) -> AwsIdentity:
@@ -369,7 +378,7 @@ def _session(key: str, secret: str) -> Session:
 
 
 def _expired_login() -> Refusal:
-    message = "Your Authorization Token has expired. Please run 'aws ecr get-login-password' again."
+    message = "Your authorization token has expired. Reauthenticate and try again."
     return Refusal(403, "DENIED", message)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -415,3 +417,16 @@ def test_a_tag_that_cannot_be_taken_away_says_why(ecr: LoopbackEcr) -> None:
 def test_the_provider_names_its_extra() -> None:
     """So that a missing package can be told."""
     assert (PROVIDER.name, PROVIDER.extra) == ("ecr", "aws")
+
+
+def test_the_sdk_is_loaded_when_it_is_first_needed() -> None:
+    """Opening a registry, or reading its address, takes none of it."""
+    code = (
+        "import sys\n"
+        "from harborsync import open_registry\n"
+        "open_registry('ecr://123456789012/eu-west-1/team').close()\n"
+        "open_registry('public.ecr.aws/acme').close()\n"
+        "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -86,10 +86,16 @@ _lock: Final = threading.Lock()
 
 
 def budget_of(api: str, clock: Clock, per_second: float) -> Budget:
-    """Return the budget that all who ask ``api`` by one clock share."""
-    with _lock:
-        of_clock = _budgets.setdefault(clock, {})
-        return of_clock.setdefault(api, Budget(clock, per_second))
+    """Return the budget that all who ask ``api`` by one clock share.
+
+    A clock that nothing can be kept for, such as one with slots, shares none.
+    """
+    fresh = Budget(clock, per_second)
+    try:
+        with _lock:
+            return _budgets.setdefault(clock, {}).setdefault(api, fresh)
+    except TypeError:
+        return fresh
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harborsync.cancel import Cancel
+from harborsync.clock import SystemClock
 from harborsync.credentials.calling import Budget, CloudApi, budget_of
 from harborsync.errors import (
     Cancelled,
@@ -186,6 +187,17 @@ def test_one_api_has_one_budget(clock: FakeClock) -> None:
     assert budget_of("a", clock, 5.0) is budget_of("a", clock, 5.0)
     assert budget_of("a", clock, 5.0) is not budget_of("b", clock, 5.0)
     assert budget_of("a", clock, 5.0) is not budget_of("a", FakeClock(), 5.0)
+
+
+def test_a_clock_that_nothing_can_be_kept_for_shares_no_budget() -> None:
+    """Whoever brings one of his own need not know that we would like to."""
+
+    class Slotted(SystemClock):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]
+
+    own = Slotted()
+    assert budget_of("a", own, 5.0) is not budget_of("a", own, 5.0)
 
 
 def test_throttled_calls_slow_down_all_who_share_the_budget(clock: FakeClock) -> None:

@@ -96,6 +96,7 @@ def test_copies_come_one_after_the_other_in_order(
     harbor_clock.advance(1.0)
     harbor.settle()
     one, two = harbor.deliveries.sent
+    assert one.at < two.at
     assert one.body == two.body
     assert one.document["id"] == two.document["id"]
 

@@ -54,6 +54,21 @@ def test_deliveries_can_be_looked_at(
         assert len(admin("GET", f"{_PATH}?sort={key}").json) == 1
 
 
+def test_the_last_delivery_of_each_event_is_told(
+    harbor: LoopbackHarbor, harbor_clock: FakeClock, admin: Any
+) -> None:
+    """Never is the year one."""
+    harbor.deliveries.receivers["*"] = lambda _: None
+    admin("POST", _PATH, _body(event_types=["PUSH_ARTIFACT", "PULL_ARTIFACT"]))
+    harbor_clock.advance(5.0)
+    harbor.push_image("app/web", "1")
+    last = admin("GET", "/projects/app/webhook/lasttrigger").json
+    assert {each["event_type"]: each["last_trigger_time"] for each in last} == {
+        "PUSH_ARTIFACT": "2026-01-01T00:00:05.000Z",
+        "PULL_ARTIFACT": "0001-01-01T00:00:00.000Z",
+    }
+
+
 def test_a_policy_of_another_project_is_not_found(harbor: LoopbackHarbor, admin: Any) -> None:
     """Its number counts in its own project only; the same name may be in both."""
     harbor.add_project("other")

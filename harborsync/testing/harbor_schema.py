@@ -15,6 +15,7 @@ _PYTHON: Final[Mapping[str, tuple[type, ...]]] = {
     "bool": (bool,),
     "string": (str,),
     "list": (list,),
+    "objects": (list,),
     "object": (dict,),
     **dict.fromkeys(_WIDTHS, (int,)),
 }
@@ -27,8 +28,8 @@ def typed(body: Any, what: str, structure: str, fields: Mapping[str, str]) -> di
         body: The parsed body.
         what: What messages call the body.
         structure: What they call its type.
-        fields: The type of each field: ``bool``, ``string``, ``list``, ``object`` or an
-            integer such as ``int8``.
+        fields: The type of each field: ``bool``, ``string``, ``list``, ``object``, ``objects``
+            for a list of these, or an integer such as ``int8``.
 
     Raises:
         HarborError: The body is no object, or a field of it has another type.
@@ -61,6 +62,8 @@ def _fits(value: object, kind: str) -> bool:
     if kind in _WIDTHS:
         limit = 2 ** _WIDTHS[kind]
         return _is_int(value) and isinstance(value, int) and -limit <= value < limit
+    if kind == "objects" and isinstance(value, list):
+        return all(isinstance(each, dict) for each in value)
     return isinstance(value, _PYTHON[kind])
 
 

@@ -51,7 +51,7 @@ _BODY: Final = {
     "description": "string",
     "enabled": "bool",
     "event_types": "list",
-    "targets": "list",
+    "targets": "objects",
 }
 _POLICIES: Final = "/projects/{project}/webhook/policies"
 _EXECUTIONS: Final = f"{_POLICIES}/{{number}}/executions"

@@ -9,7 +9,14 @@ import pytest
 from harborsync.testing.harbor_schema import one_of, typed
 from harborsync.testing.harbor_wire import HarborError
 
-_FIELDS = {"name": "string", "count": "int8", "on": "bool", "rows": "list", "of": "object"}
+_FIELDS = {
+    "name": "string",
+    "count": "int8",
+    "on": "bool",
+    "rows": "list",
+    "of": "object",
+    "each": "objects",
+}
 
 
 def test_known_fields_are_kept_and_nulls_left_out() -> None:
@@ -28,6 +35,8 @@ def test_known_fields_are_kept_and_nulls_left_out() -> None:
         ({"count": True}, "unmarshal bool into"),
         ({"on": {}}, "unmarshal object into"),
         ({"rows": "x"}, "unmarshal string into"),
+        ({"each": [{}, 1]}, "unmarshal array into"),
+        ({"each": {}}, "unmarshal object into"),
     ],
 )
 def test_a_field_of_another_type_is_refused(body: dict[str, Any], told: str) -> None:

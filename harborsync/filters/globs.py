@@ -5,7 +5,7 @@ r"""Globs as Harbor reads them, in time linear in the text.
 ``**``       any run of path parts, also none; only as a whole part
 ``?``        one character within a path part
 ``[a-z_]``   one of these; ``[^a-z]`` one of the others
-``{a,b}``    one of these, which may hold ``*``, ``?`` and ``[…]``
+``{a,b/c}``  one of these, which may hold everything above but ``**``, braces too
 ``\x``       the character ``x`` itself
 ===========  ============================================================
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LONGEST: Final = 1000
+_DEEPEST: Final = 10
 _MOST_LITERALS: Final = 1000
 _MOST_TRANSITIONS: Final = 10_000
 
@@ -170,6 +171,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self._depth = 0
         self.warnings: list[str] = []
 
     def read(self) -> tuple[_Item, ...]:
@@ -189,8 +191,8 @@ class _Reader:
             return self._stars(in_braces=in_braces)
         if char == "[":
             return self._class()
-        if char == "{" or (char == "/" and in_braces):
-            return self._choice(in_braces=in_braces)
+        if char == "{":
+            return self._choice()
         if char == "}":
             self._refuse("nothing is open that '}' could close", self._at, r"'\}' or '{' before")
         self._at += 1
@@ -252,10 +254,10 @@ class _Reader:
             self._refuse("brackets never match '/'", self._at - 1, "characters of a path part")
         return char
 
-    def _choice(self, *, in_braces: bool) -> _Item:
-        if in_braces:
-            char = self._text[self._at]
-            self._refuse(f"{char!r} cannot stand inside braces", self._at, "',' or '}'")
+    def _choice(self) -> _Item:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._refuse("braces are nested too deep", self._at, f"at most {_DEEPEST} of them")
         options = []
         closed = ","
         while closed == ",":
@@ -265,6 +267,7 @@ class _Reader:
         if not closed:
             self._refuse("the brace is never closed", self._at, "'}'")
         self._at += 1
+        self._depth -= 1
         return _Choice(tuple(options))
 
     def _take(self, expected: str) -> str:

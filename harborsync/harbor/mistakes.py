@@ -88,9 +88,7 @@ def glob_mistakes(pattern: str, *, where: str) -> Iterator[Mistake]:
         yield Mistake(where=where, what="the pattern is empty", remedy="leave the filter out")
         return
     try:
-        # Harbor lets a slash stand inside braces, where our own globs do not.
-        for each in alternatives(pattern):
-            compile_glob(each)
+        compile_glob(pattern)
     except FilterSyntaxError as error:
         what = f"{pattern!r} is no pattern: {error.message.splitlines()[0]}"
         yield Mistake(

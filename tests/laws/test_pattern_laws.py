@@ -18,25 +18,42 @@ if TYPE_CHECKING:
 
 TEXTS = st.text("aab-/", max_size=8)
 PIECES = st.sampled_from(
-    ["a", "b", "-", "/", "*", "**", "?", "[ab]", "[^a]", "[+-0]", "{a,b-}", "{a,*b}", "{,[^b]}", r"\a", r"\*"]
+    ["a", "b", "-", "/", "*", "**", "?", "[ab]", "[^a]", "[+-0]", "{a,b-}", "{a,*b}", "{,[^b]}", "{a/b,*}", "{a{b,/*},-}", r"\a", r"\*"]
 )  # fmt: skip
 GLOBS = st.lists(PIECES, min_size=1, max_size=7).map("".join) | st.text("ab*?{},/\\", max_size=7)
 TOKEN = re.compile(r"\\.|\[[^\]]*\]|.", re.DOTALL)
 
 
+# Where a brace was: it keeps two stars from being a whole part.
+BRACE = ""
+
+
 def _slow_glob(glob: str, text: str) -> bool:
-    """Match part by part, trying everything."""
-    return _slow_parts(glob.split("/"), text.split("/"))
+    """Match what braces stand for, each part by part, trying everything."""
+    return any(
+        _slow_parts(_split(tokens, "/"), text.split("/"))
+        for tokens in _without_braces(TOKEN.findall(glob))
+    )
 
 
-def _slow_parts(globs: list[str], texts: list[str]) -> bool:
+def _without_braces(tokens: list[str]) -> list[list[str]]:
+    if "}" not in tokens:
+        return [tokens]
+    closed = tokens.index("}")
+    opened = closed - 1 - tokens[:closed][::-1].index("{")
+    before, after = [*tokens[:opened], BRACE], [BRACE, *tokens[closed + 1 :]]
+    options = _split(tokens[opened + 1 : closed], ",")
+    return [found for option in options for found in _without_braces(before + option + after)]
+
+
+def _slow_parts(globs: list[list[str]], texts: list[str]) -> bool:
     if not globs:
         return not texts
-    if globs[0] == "**":
+    if globs[0] == ["*", "*"]:
         if len(globs) == 1:
             return bool(texts)
         return any(_slow_parts(globs[1:], texts[skipped:]) for skipped in range(len(texts)))
-    fits = bool(texts) and _slow_part(TOKEN.findall(globs[0]), texts[0])
+    fits = bool(texts) and _slow_part(globs[0], texts[0])
     return fits and _slow_parts(globs[1:], texts[1:])
 
 
@@ -44,19 +61,17 @@ def _slow_part(tokens: list[str], text: str) -> bool:
     if not tokens:
         return not text
     first, *rest = tokens
-    if first == "{":
-        closed = rest.index("}")
-        options = _split(rest[:closed])
-        return any(_slow_part(option + rest[closed + 1 :], text) for option in options)
+    if first == BRACE:
+        return _slow_part(rest, text)
     if first == "*":
         return any(_slow_part(rest, text[skipped:]) for skipped in range(len(text) + 1))
     return bool(text) and _slow_char(first, text[0]) and _slow_part(rest, text[1:])
 
 
-def _split(tokens: list[str]) -> list[list[str]]:
+def _split(tokens: list[str], at: str) -> list[list[str]]:
     options: list[list[str]] = [[]]
     for token in tokens:
-        if token == ",":
+        if token == at:
             options.append([])
         else:
             options[-1].append(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from harborsync.retry import RetryPolicy
 from harborsync.testing.clock import FakeClock
 from harborsync.testing.cloud_aws import ACCOUNT, KEY_ID, LoopbackEcr
 from harborsync.testing.cloud_sts import LoopbackRole
+from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +135,57 @@ def test_a_service_account_of_a_cluster_is_found(
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", ecr.api_url)
     monkeypatch.setenv("AWS_REGION", ecr.region)
     assert _who(ecr, AwsIdentity()) == f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/pod"
+
+
+def _sold(ecr: LoopbackEcr) -> dict[str, str]:
+    """Return a session as the services of machines, tasks and pods hand them out."""
+    key_id, key = ecr.keyring.add_session(
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/machine", ends=2**33
+    )
+    return {
+        "Code": "Success",
+        "AccessKeyId": key_id,
+        "SecretAccessKey": key.secret,
+        "Token": key.token or "",
+        "Expiration": "2199-01-01T00:00:00Z",
+    }
+
+
+def test_a_pod_or_a_task_asks_its_agent(
+    ecr: LoopbackEcr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pod Identity and ECS: an address in a variable, and perhaps a token in a file."""
+    token = tmp_path / "token"
+    token.write_text("eyJ.pod.token")
+
+    def script(heard: Heard) -> Said:
+        good = heard.headers.get("authorization") == "eyJ.pod.token"
+        return Said(body=json.dumps(_sold(ecr)).encode()) if good else Said(status=401)
+
+    with ScriptedServer(script) as agent:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{agent.origin}/v1/credentials")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(token))
+        who = _who(ecr, AwsIdentity())
+    assert who == f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/machine"
+
+
+def test_a_machine_asks_its_metadata_service(
+    ecr: LoopbackEcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two steps, with a token of the service's own."""
+    role = "/latest/meta-data/iam/security-credentials/"
+
+    def script(heard: Heard) -> Said:
+        if heard.method == "PUT":
+            return Said(body=b"imds-token")
+        if heard.headers.get("x-aws-ec2-metadata-token") != "imds-token":
+            return Said(status=401)
+        return Said(body=b"reader" if heard.path == role else json.dumps(_sold(ecr)).encode())
+
+    with ScriptedServer(script) as service:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.origin)
+        who = _who(ecr, AwsIdentity())
+    assert who == f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/machine"
 
 
 def test_a_session_is_kept_from_other_processes() -> None:

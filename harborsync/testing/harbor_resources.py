@@ -6,7 +6,6 @@ in Harbor's src/pkg/reg/filter and the names as in src/controller/replication/fl
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _TWO: Final = 2
-_SLASHED: Final = re.compile(r"\{([^{}]*/[^{}]*)\}")
 
 
 class BadRule(Exception):
@@ -87,7 +85,7 @@ def matches(pattern: str, text: str) -> bool:
     if not pattern:
         return True
     try:
-        return any(compile_glob(each).matches(text) for each in _alternatives(pattern))
+        return compile_glob(pattern).matches(text)
     except FilterSyntaxError as error:
         msg = "syntax error in pattern"
         raise BadRule(msg) from error
@@ -107,11 +105,10 @@ def literal_names(filters: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """Return the only names that the first name filter can match, or None for too many."""
     pattern = next((each["value"] for each in filters if each["type"] == "name"), "")
     try:
-        found = [compile_glob(each).literals for each in _alternatives(pattern) if pattern]
+        found = compile_glob(pattern).literals if pattern else None
     except FilterSyntaxError:
         return None
-    known = [each for each in found if each is not None]
-    return sorted(set().union(*known)) if known and len(known) == len(found) else None
+    return None if found is None else sorted(found)
 
 
 def items_wanted(filters: Sequence[Mapping[str, Any]], items: Iterable[Item]) -> tuple[Item, ...]:
@@ -174,16 +171,6 @@ def renamed(repository: str, namespace: str, replace: int, *, components: str = 
     name = "/".join([namespace, *kept, last])
     _check_components(name, components)
     return name
-
-
-def _alternatives(pattern: str) -> list[str]:
-    """Return what a pattern stands for that has slashes within braces (recorded: 10-executions)."""
-    found = _SLASHED.search(pattern)
-    if found is None:
-        return [pattern]
-    front, back = pattern[: found.start()], pattern[found.end() :]
-    parts = found[1].split(",")
-    return [each for part in parts for each in _alternatives(f"{front}{part}{back}")]
 
 
 def _by_tag(item: Item, pattern: str, *, excludes: bool) -> Item | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.credentials.aws import (
@@ -18,6 +19,7 @@ from harborsync.registries.clouds import check_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from harborsync.endpoint import Endpoint
     from harborsync.http.wire import Answer
@@ -75,6 +77,11 @@ def tag_of(text: str) -> Tag | None:
         return Tag(text)
     except InvalidReference:
         return None
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Return a time as the SDK gives it, in the zone of this machine, in UTC."""
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def is_expired_login(answer: Answer) -> bool:

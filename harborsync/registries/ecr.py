@@ -24,6 +24,7 @@ made as the options say.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
@@ -38,6 +39,7 @@ from harborsync.reference import Digest
 from harborsync.registries.amazon import (
     AMAZON_OPTIONS,
     check_deleted,
+    in_utc,
     is_expired_login,
     open_api,
     pages,
@@ -235,10 +237,11 @@ class EcrRegistry:
                 self._maker.note(repository)
                 for image in page:
                     yield from artifacts_of(repository, image)
-        except NotFound:
-            return
+        except NotFound as error:
+            if not says(error, "RepositoryNotFoundException"):
+                raise
 
-    @property
+    @cached_property
     def _wanted_images(self) -> dict[str, str]:
         """Images with tags; those in the archive, too, which are left out unless asked for."""
         knows_archive = self._api.knows("DescribeImagesFilter", "imageStatus")
@@ -294,7 +297,7 @@ def artifacts_of(repository: str, image: dict[str, Any]) -> Iterator[Artifact]:
             tag=tag,
             digest=Digest.parse(image["imageDigest"]),
             media_type=image.get("imageManifestMediaType") or UNAVAILABLE,
-            pushed_at=image.get("imagePushedAt"),
+            pushed_at=in_utc(image.get("imagePushedAt")),
             labels=UNAVAILABLE,
             immutable=UNAVAILABLE,
             unreadable="" if status == _ACTIVE else _ASLEEP.format(status.lower()),

@@ -32,6 +32,7 @@ from harborsync.reference import Digest
 from harborsync.registries.amazon import (
     AMAZON_OPTIONS,
     check_deleted,
+    in_utc,
     is_expired_login,
     open_api,
     pages,
@@ -144,8 +145,9 @@ class EcrPublicRegistry:
             ):
                 self._maker.note(repository)
                 yield from filter(None, (artifact_of(repository, each) for each in page))
-        except NotFound:
-            return
+        except NotFound as error:
+            if not says(error, "RepositoryNotFoundException"):
+                raise
 
     def _name_of(self, repository: str) -> str | None:
         """Return what our API calls a repository: its path without the alias; None if not ours."""
@@ -209,7 +211,7 @@ def artifact_of(repository: str, detail: dict[str, Any]) -> Artifact | None:
         tag=tag,
         digest=Digest.parse(image["imageDigest"]),
         media_type=image.get("imageManifestMediaType") or UNAVAILABLE,
-        pushed_at=image.get("imagePushedAt"),
+        pushed_at=in_utc(image.get("imagePushedAt")),
         labels=UNAVAILABLE,
         immutable=False,
     )

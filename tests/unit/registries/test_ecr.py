@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,6 +19,7 @@ from harborsync.errors import (
     Denied,
     InvalidValue,
     NoCredentials,
+    NotFound,
     QuotaExceeded,
     RegistryError,
 )
@@ -210,7 +212,8 @@ def test_tags_come_with_their_digests_in_bulk(ecr: LoopbackEcr, open_to: Open) -
     }
     assert _operations(ecr) == ["DescribeImages", "GetAuthorizationToken", "DescribeImages"]
     assert [request.method for request in ecr.requests] == ["HEAD"]
-    assert all(each.pushed_at for each in listed.values())
+    pushed = [each.pushed_at for each in listed.values()]
+    assert all(isinstance(moment, datetime) and moment.tzinfo is UTC for moment in pushed)
 
 
 def test_several_tags_of_one_image_are_several_artifacts(ecr: LoopbackEcr, open_to: Open) -> None:
@@ -228,6 +231,13 @@ def test_several_tags_of_one_image_are_several_artifacts(ecr: LoopbackEcr, open_
 def test_a_repository_that_is_not_there_has_no_tags(ecr: LoopbackEcr, open_to: Open) -> None:
     """That is no error."""
     assert list(open_to(ecr).list_artifacts("team/none")) == []
+
+
+def test_a_registry_that_is_not_there_is_an_error(ecr: LoopbackEcr, open_to: Open) -> None:
+    """An account that is mistyped has no repositories that could be lacking."""
+    registry = open_to(ecr, account_id="210987654321")
+    with pytest.raises(NotFound, match="RegistryNotFoundException"):
+        list(registry.list_artifacts("team/app"))
 
 
 def test_what_was_proved_once_needs_no_request(ecr: LoopbackEcr, open_to: Open) -> None:

@@ -17,6 +17,7 @@ from harborsync.registries.ecr_public import artifact_of
 from harborsync.retry import RetryPolicy
 from harborsync.testing.clock import FakeClock
 from harborsync.testing.cloud_ecr_public import LoopbackEcrPublic
+from harborsync.testing.cloud_plane import ApiRefusal
 from harborsync.testing.content import random_image
 from harborsync.testing.contract import RegistryContract
 
@@ -147,6 +148,13 @@ def test_who_is_nobody_may_pull(
 def test_a_repository_that_is_not_there_has_no_tags(ecr: LoopbackEcrPublic, open_to: Open) -> None:
     """That is no error."""
     assert _tags(open_to(ecr), "acme/none") == []
+
+
+def test_another_refusal_is_an_error(ecr: LoopbackEcrPublic, open_to: Open) -> None:
+    """What is not there by another name is not taken for an empty repository."""
+    ecr.log.plan("DescribeImageTags", ApiRefusal(400, "RegistryNotFoundException", "none"))
+    with pytest.raises(NotFound):
+        _tags(open_to(ecr), "acme/app")
 
 
 def test_ones_own_repositories_are_listed(ecr: LoopbackEcrPublic, open_to: Open) -> None:

@@ -23,6 +23,7 @@ import attrs
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidReference
 from harborsync.filters import EVERYTHING
+from harborsync.gate import find_provider
 from harborsync.naming import Naming
 from harborsync.reference import ArtifactRef, Digest, Reference, Tag
 from harborsync.replicator import Replicator
@@ -95,9 +96,22 @@ def parse_location(text: str) -> tuple[Endpoint, ArtifactRef]:
     with_scheme = _SCHEME.fullmatch(text)
     if with_scheme:
         scheme, host, name, options = with_scheme.groups(default="")
-        return Endpoint.parse(f"{scheme}{host}{options}"), ArtifactRef.parse(name)
+        return _at_provider(f"{scheme}{host}", ArtifactRef.parse(name), options)
     named = Reference.parse_familiar(text)
     return Endpoint.parse(named.host), named.artifact
+
+
+def _at_provider(start: str, named: ArtifactRef, options: str) -> tuple[Endpoint, ArtifactRef]:
+    """Tell registry and repository apart, as the provider does: a registry may be a path, too."""
+    whole = Endpoint.parse(f"{start}/{named.repository}{options}")
+    provider = find_provider(whole)
+    repository = provider.prefix(whole)
+    if not repository:
+        msg = f"{start}/{named} names a registry and no artifact in it"
+        raise InvalidReference(msg)
+    rest = whole.address.removesuffix(repository).rstrip("/")
+    registry = attrs.evolve(whole, address=rest or provider.host(whole))
+    return registry, attrs.evolve(named, repository=repository)
 
 
 def _on_disk(endpoint: Endpoint, name: str) -> tuple[Endpoint, ArtifactRef]:

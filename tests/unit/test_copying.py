@@ -35,6 +35,12 @@ V1 = Tag("v1")
         ("harbor://h.example/a/b", "harbor://h.example", "a/b"),
         ("registry://h.example/a:v1?ca=/x.pem", "registry://h.example?ca=/x.pem", "a:v1"),
         ("memory://m/team/app:v1", "memory://m", "team/app:v1"),
+        (
+            "ecr://123456789012/eu-west-1/team/app:v1?kms=aws",
+            "ecr://123456789012/eu-west-1?kms=aws",
+            "team/app:v1",
+        ),
+        ("ecr-public://acme/app:v1", "ecr-public://public.ecr.aws", "acme/app:v1"),
         ("oci:./layout:v1", "oci:./layout?repository=image", "image:v1"),
         ("oci:/some/where", "oci:/some/where?repository=image", "image"),
         ("docker-archive:a.tar:v1", "docker-archive:a.tar?repository=image", "image:v1"),
@@ -51,7 +57,17 @@ def test_a_text_says_where_and_what(text: str, endpoint: str, artifact: str) -> 
     assert found == (Endpoint.parse(endpoint), ArtifactRef.parse(artifact))
 
 
-@pytest.mark.parametrize("text", ["", "UPPER", "mirror.example/", "registry://h.example", "a:b:c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "UPPER",
+        "mirror.example/",
+        "registry://h.example",
+        "a:b:c",
+        "ecr://123456789012/eu-west-1:v1",
+    ],
+)
 def test_a_text_that_names_no_artifact_is_refused(text: str) -> None:
     """Before anything is opened."""
     with pytest.raises(ConfigurationError):

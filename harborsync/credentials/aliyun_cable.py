@@ -32,7 +32,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 _OPTIONS: Final = frozenset({"ca", "proxy", "timeouts"})
 #: Fields that our cable sets itself.
 _OURS: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
-_ACTION: Final = "x-acs-action"
+#: Fields that name the action, of Alibaba and of Tencent.
+_ACTIONS: Final = ("x-acs-action", "X-TC-Action")
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +119,8 @@ class Cable:
         """
         from harborsync.http.wire import Call  # noqa: PLC0415 - loads requests
 
-        what = f"call {headers.get(_ACTION, 'STS')}"
+        action = next((headers[name] for name in _ACTIONS if name in headers), "STS")
+        what = f"call {action}"
         call = Call(
             method=method, url=target, headers=headers, body=body, repeatable=False, what=what
         )

@@ -20,12 +20,14 @@ from harborsync.http.wire import ERROR_CAP, Answer, Headers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Amazon, Google, Tencent and most others.
+#: Amazon, Google and most others.
 LINK_LOCAL: Final = "169.254.169.254"
 #: Amazon's container service.
 ECS: Final = "169.254.170.2"
 #: Alibaba Cloud.
 ALIBABA: Final = "100.100.100.200"
+#: Tencent Cloud, whose resolvers call it metadata.tencentyun.com (DataDog/datadog-agent).
+TENCENT: Final = "169.254.0.23"
 
 
 class MetadataTransport:

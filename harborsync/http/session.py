@@ -232,19 +232,26 @@ class HttpTransport:
         return BlockStream(reply, TLS_BLOCK if is_tls else PLAIN_BLOCK)
 
     def _admitted(self, path: Path, call: Call, url: Url) -> Reply:
-        """Converse with the login that is wanted; a refusal is answered once."""
+        """Converse with the login that is wanted; a refusal is answered once.
+
+        A token that others had asked for already may have ended together with the first one,
+        and is no answer.
+        """
         ticket = self._porter.ticket(call, url)
         reply = self._converse(path, call, url, ticket)
         if reply.status not in _REFUSED or reply.request.url.origin != self._key.origin:
             return reply
+        refused_at = self._context.clock.monotonic()
         second = self._porter.second_ticket(call, url, ticket, reply.finish(ERROR_CAP))
-        if second is not None:
-            ticket = second
+        while second is not None:
+            ticket, second = second, None
             reply = self._converse(path, call, url, ticket)
-            if reply.status == HTTPStatus.UNAUTHORIZED and self._porter.is_final(
-                ticket, reply.finish(ERROR_CAP)
-            ):
-                raise self._porter.refusal(ticket, reply.answer)
+            if reply.status == HTTPStatus.UNAUTHORIZED:
+                answer = reply.finish(ERROR_CAP)
+                if ticket.token is not None and ticket.token.asked_at < refused_at:
+                    second = self._porter.second_ticket(call, url, ticket, answer)
+                elif self._porter.is_final(ticket, answer):
+                    raise self._porter.refusal(ticket, answer)
         reply.diagnosis = self._porter.diagnosis(ticket, call, reply.answer)
         return reply
 

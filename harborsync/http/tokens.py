@@ -46,11 +46,13 @@ class Token:
         secret: The token itself.
         until: Monotonic time until which it is used.
         lacks: Scopes that were asked and are not in it, as far as it tells.
+        asked_at: Monotonic time when its fetch began.
     """
 
     secret: Secret
     until: float
     lacks: tuple[str, ...] = ()
+    asked_at: float = 0.0
 
 
 class TokenCache:

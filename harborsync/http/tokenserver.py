@@ -92,12 +92,13 @@ class TokenServer:
             RegistryError: The token server failed, or talks nonsense.
             TransportError: It cannot be reached.
         """
+        asked_at = self._clock.monotonic()
         answer = self._by_post(request) if _wants_post(request.credential) else None
         if answer is None:
             answer = self._by_get(request)
         if answer.status != _OK:
             raise _refused(request, self._without_secret(answer, request.credential))
-        return self._token(request, answer)
+        return attrs.evolve(self._token(request, answer), asked_at=asked_at)
 
     def _by_get(self, request: TokenRequest) -> Answer:
         fields = [("service", request.service)] if request.service else []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harborsync.credentials import Credential, StaticCredentials
-from harborsync.errors import ConnectionLost, DigestMismatch, NotFound
+from harborsync.errors import ConnectionLost, CredentialsRefused, DigestMismatch, NotFound
 from harborsync.gate import open_registry
 from harborsync.provider import OpenContext
 from harborsync.reference import Tag
@@ -17,13 +19,14 @@ from harborsync.retry import RetryPolicy
 from harborsync.secrets import Secret
 from harborsync.testing import FakeClock, LoopbackRegistry, faults
 from harborsync.testing.content import Blob, random_blob, random_image
-from harborsync.testing.tokens import TokenAuth
+from harborsync.testing.tokens import TOKEN_PATH, TokenAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harborsync.registry import Registry
     from harborsync.testing.faults import Fault
+    from harborsync.testing.server_wire import Request
 
 MIB = 2**20
 LARGE = random_blob(1, size=5 * MIB + 11)
@@ -224,3 +227,35 @@ def test_a_blob_that_went_away_is_told_in_mid_read() -> None:
         server.storage.put_blob(R, LARGE.content)
         with pytest.raises(NotFound):
             _read(registry, LARGE)
+
+
+def test_a_token_that_ended_while_it_was_waited_for_is_no_refusal() -> None:
+    """Who joined another thread's fetch asks for one himself; a fresh one that is refused is final."""
+    both_came, refused = threading.Barrier(2, timeout=20), threading.Event()
+
+    def script(request: Request) -> Fault | None:
+        if request.path != TOKEN_PATH and not refused.is_set():
+            both_came.wait()
+        if request.path != TOKEN_PATH or refused.is_set():
+            return None
+        assert refused.wait(20)
+        return faults.expire_tokens()
+
+    auth = TokenAuth(users={"robot": "hunter2"})
+    with LoopbackRegistry(auth=auth) as server:
+        login = StaticCredentials(
+            {server.host: Credential(username="robot", secret=Secret("hunter2"))}
+        )
+        with closing(open_registry(server.endpoint, OpenContext(credentials=login))) as registry:
+            random_image(6).push_to(registry, R, "v1")
+            registry.resolve(R, Tag("v1"))
+            auth.expire()
+            server.faults = script
+            server.clear_log()
+            with ThreadPoolExecutor(2) as pool:
+                both = [pool.submit(registry.resolve, R, Tag("v1")) for _ in range(2)]
+                while [r.status for r in server.requests] != [401, 401]:
+                    assert not both_came.broken
+                refused.set()
+                errors = [each.exception() for each in both]
+    assert [type(error) for error in errors if error] == [CredentialsRefused]

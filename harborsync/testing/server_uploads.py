@@ -87,14 +87,31 @@ def _take_whole(hub: Hub, request: Request, repository: str) -> Response:
         raise Refusal(405, "UNSUPPORTED", "open a session first")
     digest = digest_or_refuse(request.parameter("digest"))
     upload = hub.storage.open_upload(repository, digest.algorithm)
-    return _commit(hub, request, upload)
+    with _at_work(upload):
+        return _commit(hub, request, upload)
 
 
 @contextmanager
 def _held(hub: Hub, request: Request, repository: str, upload_id: str) -> Iterator[Upload]:
     """Find a session and keep others from it; one that ended while we waited is gone."""
-    with _find(hub, request, repository, upload_id).lock:
+    with _at_work(_find(hub, request, repository, upload_id)):
         yield _find(hub, request, repository, upload_id)
+
+
+@contextmanager
+def _at_work(upload: Upload) -> Iterator[None]:
+    """Keep a session's bytes while they come, whoever forgets it meanwhile."""
+    with upload.lock:
+        try:
+            yield
+        finally:
+            if upload.is_lost:
+                upload.discard()
+
+
+def _check_not_lost(upload: Upload) -> None:
+    if upload.is_lost:
+        raise Refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
 
 
 def _find(hub: Hub, request: Request, repository: str, upload_id: str) -> Upload:
@@ -111,6 +128,7 @@ def _receive(hub: Hub, request: Request, upload: Upload) -> None:
     upload.state += 1
     for block in request.body.blocks():
         upload.append(block)
+    _check_not_lost(upload)
 
 
 def _check_offset(hub: Hub, request: Request, upload: Upload) -> None:
@@ -135,6 +153,7 @@ def _commit(hub: Hub, request: Request, upload: Upload) -> Response:
         raise Refusal(400, "DIGEST_INVALID", "unsupported digest algorithm")
     _receive(hub, request, upload)
     hub.storage.close_upload(upload)
+    _check_not_lost(upload)  # nobody can forget it any more
     if upload.digest(digest.algorithm) != str(digest):
         upload.discard()
         raise Refusal(400, "DIGEST_INVALID", "provided digest did not match uploaded content")

@@ -117,6 +117,7 @@ class Upload:
         offset: Bytes taken so far.
         state: How many requests have changed it, so that an old URL can be told.
         lock: Held by the request that works on it.
+        is_lost: Whether the registry forgot it while a request worked on it.
     """
 
     def __init__(self, repository: str, algorithm: str, directory: Path) -> None:
@@ -125,6 +126,7 @@ class Upload:
         self.offset = 0
         self.state = 0
         self.lock = threading.Lock()
+        self.is_lost = False
         self._algorithm = algorithm
         self._hasher = hashlib.new(algorithm)
         self._directory = directory
@@ -335,12 +337,19 @@ class Storage:
             self._uploads.pop(upload.id, None)
 
     def forget_uploads(self) -> None:
-        """Lose all open sessions, as a registry does that is restarted."""
+        """Lose all open sessions, as a registry does that is restarted.
+
+        What a request is at work on is thrown away by that request, which fails.
+        """
         with self._lock:
             lost = list(self._uploads.values())
             self._uploads.clear()
+            for upload in lost:
+                upload.is_lost = True
         for upload in lost:
-            upload.discard()
+            if upload.lock.acquire(blocking=False):
+                upload.discard()
+                upload.lock.release()
 
     @property
     def open_uploads(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from typing import Any
 
 import pytest
@@ -118,6 +119,22 @@ def test_a_session_can_be_cancelled(client: Any, server: LoopbackRegistry) -> No
     assert client("DELETE", location).status == 204
     assert client("DELETE", location).status == 404
     assert server.storage.open_uploads == 0
+
+
+def test_a_session_that_is_forgotten_while_bytes_come_is_no_blob(server: LoopbackRegistry) -> None:
+    """Whoever sends is told so, and nothing half is stored."""
+    upload = server.storage.open_upload("a")
+    path = f"/v2/a/blobs/uploads/{upload.id}?digest={DIGEST}"
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
+    address, port = server.host.split(":")
+    with socket.create_connection((address, int(port))) as sock:
+        sock.sendall(head.encode() + CONTENT[:1])
+        while not upload.offset:
+            pass
+        server.storage.forget_uploads()
+        sock.sendall(CONTENT[1:])
+        assert sock.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert server.storage.blobs("a") == frozenset()
 
 
 def test_a_session_belongs_to_its_repository(client: Any) -> None:

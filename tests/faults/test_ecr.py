@@ -22,7 +22,8 @@ from harborsync.retry import RetryPolicy
 from harborsync.state import MemoryState
 from harborsync.testing import FakeClock, LoopbackRegistry
 from harborsync.testing.cloud_aws import KEY_ID, LoopbackEcr
-from harborsync.testing.content import random_image, random_index, random_signature
+from harborsync.testing.content import random_image, random_index, random_referrer, random_signature
+from harborsync.testing.faults import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -325,6 +326,29 @@ def test_an_archived_image_is_told_when_a_plan_is_made(
         report = run(ecr.endpoint, back.endpoint)
         assert report.outcomes == ((Outcome.COPIED, 1),)
         assert "cannot be pulled until it is restored" in _messages(report)
+
+
+def test_a_referrer_that_is_refused_is_a_warning(
+    harbor: LoopbackRegistry, ecr: LoopbackEcr, run: Run
+) -> None:
+    """ECR has answered 405 to some (aws/containers-roadmap #2783); the image itself arrives."""
+    image = random_image(5)
+    registry = open_registry(harbor.endpoint, OpenContext())
+    image.push_to(registry, "team/app", "v0")
+    referrer = random_referrer(6, image.manifest.descriptor)
+    referrer.push_to(registry, "team/app")
+    registry.close()
+
+    def faults(request: Any) -> Fault | None:
+        is_push = request.method == "PUT" and request.path.endswith(str(referrer.digest))
+        return status(405) if is_push else None
+
+    ecr.faults = faults
+    report = run(harbor.endpoint, ecr.endpoint)
+    assert report.outcomes == ((Outcome.COPIED, 1),)
+    assert ecr.storage.tags("team/app") == {"v0": str(image.digest)}
+    (result,) = report.results
+    assert any("405" in warning for warning in result.warnings)
 
 
 # --- secrets -------------------------------------------------------------------------------------

@@ -109,6 +109,7 @@ class SqliteState:
         self._opening = threading.Lock()
         # A connection must not be used beyond a fork: each process has its own.
         self._opened: dict[int, _OpenFile] = {}
+        self._file()
         self.forget_older_than(keep)
 
     def __repr__(self) -> str:
@@ -225,11 +226,11 @@ class SqliteState:
 
     def _use(self, work: Callable[[_OpenFile], _T], *, otherwise: _T) -> _T:
         """Do ``work`` with the file; what goes wrong with it is told and stops nothing."""
-        file = self._file()
         try:
+            file = self._file()
             with file.lock:
                 return work(file)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, ConfigurationError) as error:
             _log.warning("the state file %s cannot be used: %s", self._path, error)
             return otherwise
 

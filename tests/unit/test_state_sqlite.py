@@ -491,6 +491,21 @@ def test_a_file_that_fails_later_is_told_and_stops_nothing(
     assert str(path) in caplog.text
 
 
+def test_a_place_that_is_lost_later_is_told_and_stops_nothing(
+    path: Path, state: SqliteState, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the mark of another process nor the file itself can be opened: both are warnings."""
+    with SqliteState(path) as other:
+        assert other.claim(KEY)
+        for each in path.parent.glob(f"{path.name}-writer-*"):
+            each.unlink()
+            each.mkdir()
+        assert not state.claim(KEY)
+        state.close()
+    assert state.fact(DIGEST, "kind") is None
+    assert caplog.text.count("cannot be used") == 2
+
+
 def test_a_closed_state_opens_again_when_it_is_used(state: SqliteState) -> None:
     """Closing twice is fine, too."""
     state.remember_fact(DIGEST, "kind", "image")

@@ -6,6 +6,7 @@ Both are looked at in one place, :meth:`Cancel.check`: between blocks and before
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,11 @@ import attrs
 from harborsync.errors import Cancelled, OutOfTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+# How often, in seconds, whoever waits for another thread looks at the time.
+_LOOK_AGAIN: Final = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +90,32 @@ def check_time() -> None:
     limit = _LIMIT.get()
     if limit is not None:
         limit.check()
+
+
+def acquire_in_time(lock: threading.Lock) -> None:
+    """Take a lock that another thread may hold over requests, as long as there is time.
+
+    That thread sees the flag of the run by itself, so whoever waits need not look at it.
+
+    Raises:
+        OutOfTime: There is no more.
+    """
+    while not lock.acquire(timeout=_LOOK_AGAIN):
+        check_time()
+
+
+@contextmanager
+def held(lock: threading.Lock) -> Iterator[None]:
+    """Hold a lock that others hold over requests, too.
+
+    Raises:
+        OutOfTime: The time of this thread's work was up before the lock was free.
+    """
+    acquire_in_time(lock)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Cancel:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.artifact import Hints, Unknown
+from harborsync.cancel import held
 from harborsync.content import COSIGN_PAYLOAD, Descriptor, Manifest, Platform
 from harborsync.errors import InvalidManifest, NotFound, Side
 from harborsync.reference import Digest, Tag
@@ -275,7 +276,7 @@ class SourceRepository:
         """Return what a digest tag or a satellite's digest points to; each is asked for once."""
         with self._lock:
             asking = self._asking.setdefault(reference, threading.Lock())
-        with asking:
+        with held(asking):
             if reference not in self._heads:
                 self._heads[reference] = self.registry.resolve(self.name, reference)
             return self._heads[reference]
@@ -285,7 +286,7 @@ class SourceRepository:
 
         Those that a registry hides, as it tells by itself what hangs on them, are not among them.
         """
-        with self._listing:
+        with held(self._listing):
             if self._digest_tags is None:
                 self._digest_tags = self.learn(self._listed_digest_tags())
         return self._digest_tags.get(subject.tag_prefix, ())

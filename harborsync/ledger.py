@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.cancel import check_time
+from harborsync.cancel import acquire_in_time, held
 from harborsync.errors import OutOfTime
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 # More candidates than this are not worth a request each (OCI-4.5).
 _MOUNT_CANDIDATES: Final = 2
-# How often, in seconds, whoever waits for another thread looks at the time.
-_LOOK_AGAIN: Final = 1.0
 
 
 @attrs.frozen(cache_hash=True)
@@ -57,8 +55,7 @@ class _Flight:
         Raises:
             OutOfTime: The time of whoever waits is up.
         """
-        while not self._ended.acquire(timeout=_LOOK_AGAIN):
-            check_time()
+        acquire_in_time(self._ended)
         self._ended.release()
 
     def end(self) -> None:
@@ -194,10 +191,14 @@ class Ledger:
 
     @contextmanager
     def alone(self, key: Hashable) -> Iterator[None]:
-        """Let one thread at a time work on ``key``, such as a tag that is read and rewritten."""
+        """Let one thread at a time work on ``key``, such as a tag that is read and rewritten.
+
+        Raises:
+            OutOfTime: The time of whoever waits was up before the others were done.
+        """
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
+        with held(lock):
             yield
 
     def _take_off(self, keys: tuple[Hashable, ...]) -> tuple[Hashable, _Flight] | None:

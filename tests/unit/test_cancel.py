@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harborsync.cancel import Cancel, TimeLimit, check_time, limited
+from harborsync.cancel import Cancel, TimeLimit, check_time, held, limited
 from harborsync.errors import Cancelled, OutOfTime
 from harborsync.testing import FakeClock
 
@@ -93,3 +93,13 @@ def test_a_flag_counts_before_the_time() -> None:
         clock.advance(2)
         with pytest.raises(Cancelled):
             cancel.check()
+
+
+def test_a_lock_is_waited_for_as_long_as_there_is_time() -> None:
+    """Who holds it may send requests meanwhile; who waits gives up when his own time is up."""
+    clock, lock = FakeClock(), threading.Lock()
+    with held(lock), limited(limit_of(60, clock)):
+        clock.advance(60)
+        with pytest.raises(OutOfTime), held(lock):
+            pytest.fail("two hold it")  # pragma: no cover
+    assert not lock.locked()

@@ -85,8 +85,9 @@ class ThinPath:
     def close(self) -> None:
         """Close the kept connections, and those in use when they are given back."""
         self._closed = True
-        while self._kept:
-            self._kept.pop().close()
+        with suppress(IndexError):  # nothing is kept any more
+            while True:
+                self._kept.pop().close()
 
     def _ask(self, request: Request) -> tuple[_Connection, Response]:
         kept = self._take_kept(request.url.origin)
@@ -155,10 +156,12 @@ class ThinPath:
         )
 
     def _give_back(self, connection: _Connection, *, keep: bool) -> None:
-        if keep and not self._closed:
-            self._kept.append(connection)
-        else:
+        if not keep:
             connection.close()
+            return
+        self._kept.append(connection)
+        if self._closed:  # looked at last: whoever closes may have been here a moment ago
+            self.close()
 
 
 class _Connection:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Graphs kept between plan and run; more are read again, their manifests mostly from the cache.
+#: Graphs kept between plan and run, those used last; others are read again, their manifests
+#: mostly from the cache.
 _GRAPHS: Final = 2000
 
 
@@ -251,6 +252,8 @@ class Warehouse:
         key = (endpoint, repository, digest, choice)
         with self._lock:
             found = self._graphs.get(key)
+            if found is not None:
+                self._graphs.move_to_end(key)
         if found is None:
             found = read_graph(self.source(endpoint, repository), digest, choice)
             with self._lock:

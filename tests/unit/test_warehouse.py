@@ -10,7 +10,7 @@ import pytest
 from harborsync.artifact import NOT_FETCHED, Artifact, Hints, Label
 from harborsync.endpoint import Endpoint
 from harborsync.errors import Denied, ServerError
-from harborsync.graph import EVERYTHING_OF_IT, Choice
+from harborsync.graph import EVERYTHING_OF_IT, Choice, Graph
 from harborsync.reference import Digest, Tag
 from harborsync.registries.memory import MemoryRegistry
 from harborsync.testing.bulk import BulkRegistry
@@ -164,15 +164,20 @@ def test_a_graph_is_read_once_for_each_choice() -> None:
 
 
 def test_so_many_graphs_are_kept() -> None:
-    """Those read longest ago make room, so that memory has a bound."""
+    """Those used longest ago make room, so that memory has a bound."""
     registry = MemoryRegistry("source")
     warehouse = Warehouse(Registries(lambda _: registry), max_graphs=2)
     digests = [random_image(seed).push_to(registry, "team/app", f"v{seed}") for seed in range(3)]
-    graphs = [warehouse.graph(SOURCE, "team/app", d, EVERYTHING_OF_IT) for d in digests]
-    again = [warehouse.graph(SOURCE, "team/app", d, EVERYTHING_OF_IT) for d in reversed(digests)]
-    assert again[0] is graphs[2]
-    assert again[1] is graphs[1]
-    assert again[2] is not graphs[0]
+
+    def read(number: int) -> Graph:
+        return warehouse.graph(SOURCE, "team/app", digests[number], EVERYTHING_OF_IT)
+
+    first, second = read(0), read(1)
+    assert read(0) is first
+    third = read(2)
+    assert read(0) is first
+    assert read(2) is third
+    assert read(1) is not second
 
 
 def test_labels_are_known_from_listings_and_ask_nobody() -> None:

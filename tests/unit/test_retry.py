@@ -31,6 +31,14 @@ def test_tries_and_time_are_limited() -> None:
     assert RetryPolicy(deadline=None).allows(2, 1e9)
 
 
+def test_a_deadline_before_the_start_is_refused() -> None:
+    """None is no deadline; 0 lets one try start."""
+    assert RetryPolicy(deadline=None).deadline is None
+    assert RetryPolicy(deadline=0).allows(1, 0.0)
+    with pytest.raises(ValueError, match="deadline"):
+        RetryPolicy(deadline=-1)
+
+
 def test_a_policy_without_tries_is_refused() -> None:
     """One try is the least."""
     with pytest.raises(ValueError, match="attempts"):

@@ -18,7 +18,8 @@ BUSY_STATUSES: Final = frozenset({429, 503})
 #: The one answer that says for sure that nothing was done.
 NOTHING_DONE: Final = 429
 _MOST_DIGITS: Final = 9
-_NOT_NEGATIVE: Final[Any] = attrs.validators.ge(0.0)
+_NOT_NEGATIVE: Final = attrs.validators.ge(0.0)
+_NOT_NEGATIVE_OR_NONE: Final[Any] = attrs.validators.optional(_NOT_NEGATIVE)
 
 
 @attrs.frozen(kw_only=True)
@@ -37,9 +38,7 @@ class RetryPolicy:
     first_wait: float = attrs.field(default=0.5, validator=_NOT_NEGATIVE)
     longest_wait: float = attrs.field(default=30.0, validator=_NOT_NEGATIVE)
     retry_after_cap: float = attrs.field(default=300.0, validator=_NOT_NEGATIVE)
-    deadline: float | None = attrs.field(
-        default=600.0, validator=attrs.validators.optional(_NOT_NEGATIVE)
-    )
+    deadline: float | None = attrs.field(default=600.0, validator=_NOT_NEGATIVE_OR_NONE)
 
     def wait_before(self, attempt: int, rng: random.Random) -> float:
         """Return the seconds to wait before try number ``attempt``, 2 or more.

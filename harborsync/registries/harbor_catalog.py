@@ -52,13 +52,14 @@ class Catalog:
 
         Raises:
             Unsupported: Neither the API nor ``_catalog`` is open to these credentials.
+            CredentialsError: Neither takes them, or there are none.
         """
-        refused: set[str] = set()
+        refused: dict[str, CredentialsError | Denied] = {}
         for name in self._wanted():
             try:
                 yield from (record["name"] for record in self._of_project(name))
-            except (CredentialsError, Denied):
-                refused.add(name)
+            except (CredentialsError, Denied) as error:
+                refused[name] = error
         if refused:
             yield from self._in_catalog(refused)
 
@@ -108,13 +109,17 @@ class Catalog:
         except NotFound:
             return
 
-    def _in_catalog(self, wanted: set[str]) -> Iterator[str]:
+    def _in_catalog(self, refused: dict[str, CredentialsError | Denied]) -> Iterator[str]:
+        """Yield what ``_catalog`` tells of projects that refused; else say why they did."""
         try:
             for name in self._otherwise.list_repositories() if self._otherwise else ():
-                if name.partition("/")[0] in wanted:
+                if name.partition("/")[0] in refused:
                     yield name
         except Unsupported as error:
-            projects = " and ".join(sorted(wanted))
+            for refusal in refused.values():
+                if isinstance(refusal, CredentialsError):
+                    raise refusal from error
+            projects = " and ".join(sorted(refused))
             error.hint = (
                 f"the login lacks the permission {_NEEDS} in {projects}: give it that, "
                 "or name the repositories one by one in the rule"

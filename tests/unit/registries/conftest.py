@@ -238,9 +238,9 @@ class HarborOpener:
             login = Credential(username=robot.name, secret=Secret(robot.secret))
         return self._open(StaticCredentials({server.host: login}), path, options)
 
-    def anonymously(self) -> DistributionRegistry:
+    def anonymously(self, path: str = "") -> DistributionRegistry:
         """Open it as nobody."""
-        return self._open(Anonymous(), "", {})
+        return self._open(Anonymous(), path, {})
 
     def _open(
         self, source: CredentialSource, path: str, options: dict[str, str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harborsync.credentials.base import Credential
-from harborsync.errors import Denied, NotFound, Unsupported
+from harborsync.errors import CredentialsRefused, Denied, NoCredentials, NotFound, Unsupported
 from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
@@ -64,6 +64,23 @@ def test_a_robot_that_may_list_nothing_is_told_what_it_lacks(
     with pytest.raises(Unsupported) as caught:
         list(open_harbor("repository:pull").abilities.catalog.list_repositories())
     assert "lacks the permission repository:list in app and team" in str(caught.value)
+
+
+def test_a_login_that_is_not_taken_is_told_as_such(
+    shelves: LoopbackHarbor, open_harbor: Any
+) -> None:
+    """That nothing is listed is the least of it."""
+    login = Credential(username="admin", secret=Secret("a wrong one"))
+    wrong = open_harbor(login=login, path="/app").abilities.catalog
+    with pytest.raises(CredentialsRefused, match="it refuses the login 'admin'"):
+        list(wrong.list_repositories())
+
+
+def test_who_has_no_login_is_told_to_log_in(shelves: LoopbackHarbor, open_harbor: Any) -> None:
+    """A private project shows nobody anything."""
+    nobody = open_harbor.anonymously(path="/app").abilities.catalog
+    with pytest.raises(NoCredentials, match="it wants a login"):
+        list(nobody.list_repositories())
 
 
 def test_texts_come_with_the_catalog_as_they_were_written(

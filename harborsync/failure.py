@@ -45,6 +45,11 @@ class Failure:
             hint="this is a defect of harborsync or of a plug-in; please report it",
         )
 
+    @property
+    def in_full(self) -> str:
+        """The message, then the hint on a line of its own."""
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
     def __str__(self) -> str:
         """Return one line for people."""
         return self.message

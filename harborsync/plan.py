@@ -89,7 +89,7 @@ class DescriptionChange:
     @property
     def where(self) -> str:
         """The repository at the destination, for people."""
-        return _place(self.to, self.destination)
+        return place_of(self.to, self.destination)
 
     def __str__(self) -> str:
         """Return the change on one line, long texts cut in the middle."""
@@ -145,7 +145,7 @@ class Step:
     @property
     def where(self) -> str:
         """The name at the destination, for people."""
-        return _place(self.to, str(attrs.evolve(self.destination, digest=None)))
+        return place_of(self.to, str(attrs.evolve(self.destination, digest=None)))
 
     @property
     def source_name(self) -> ArtifactRef:
@@ -279,7 +279,7 @@ class Plan:
         lines = [
             *(f"rule {each.rule}: {each.why}" for each in self.verdicts if each.artifact == name),
             *(_told(step) for step in self.steps if step.source_name == name),
-            *(f"rule {each.rule}: {each.failure}" for each in self.failures if each.concerns(name)),
+            *(_in_vain(each) for each in self.failures if each.concerns(name)),
         ]
         return "\n".join(lines or [_not_looked_at(rule, name) for rule in self.rules])
 
@@ -287,7 +287,7 @@ class Plan:
         """Return the whole plan as a table for people."""
         lines = [text_table(_COLUMNS, [step.to_row() for step in self.steps])] if self.steps else []
         lines += [": ".join(row) for row in self._metadata_rows()]
-        lines += [f"not planned: {f.what}: {f.failure}" for f in self.failures]
+        lines += [f"not planned: {f.what}: {f.failure.in_full}" for f in self.failures]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, self.summary()])
 
@@ -339,7 +339,12 @@ def _told(step: Step) -> str:
     return f"rule {step.rule}: {what}: {step.reason}{labels}"
 
 
-def _place(to: Endpoint, name: str) -> str:
+def _in_vain(failed: PlanFailure) -> str:
+    return f"rule {failed.rule}: {failed.failure.in_full}"
+
+
+def place_of(to: Endpoint, name: str) -> str:
+    """Return a name at a destination, for people; it begins with the endpoint's own path."""
     return f"{to.address}: {name}" if to.is_path else f"{to.host}/{name}"
 
 

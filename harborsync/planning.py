@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
+from harborsync.endpoint import Endpoint
 from harborsync.errors import ConfigurationError, HarborsyncError, Side
 from harborsync.failure import Failure
-from harborsync.plan import PlanFailure, Step, Verdict
+from harborsync.plan import PlanFailure, Step, Verdict, place_of
 from harborsync.reference import ArtifactRef
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.artifact import Artifact
-    from harborsync.endpoint import Endpoint
     from harborsync.graph import Graph
     from harborsync.reference import Digest, Tag
     from harborsync.registry import Room
@@ -141,6 +141,12 @@ def failure_of(rule: ReplicationRule, what: str, error: HarborsyncError) -> Plan
 
 
 def _what(item: object) -> str:
-    if isinstance(item, Step):
-        return str(item.source)
-    return "/".join(map(str, item)) if isinstance(item, tuple) else str(item)
+    match item:
+        case Step():
+            return str(item.source)
+        case (Endpoint() as to, str(repository)):
+            return place_of(to, repository)
+        case tuple():
+            return "/".join(map(str, item))
+        case _:
+            return str(item)

@@ -198,10 +198,11 @@ class Report:
         """
         if self.ok:
             return self
-        first = next((str(r.failure or r.reason) for r in self.trouble), "")
-        first = first or next((str(each.failure) for each in self.unplanned), "")
-        msg = f"{self.summary()}; first: {first}"
-        raise ReplicationFailed(msg, self)
+        first = self.trouble[0].failure if self.trouble else self.unplanned[0].failure
+        why = first.message if first else self.trouble[0].reason
+        error = ReplicationFailed(f"{self.summary()}; first: {why}", self)
+        error.hint = first.hint if first else None
+        raise error
 
     def summary(self) -> str:
         """Return one line for people."""
@@ -239,8 +240,9 @@ class Report:
         """Return the whole report as a table for people."""
         lines = [text_table(_COLUMNS, [r.to_row() for r in self.results])] if self.results else []
         lines += [": ".join(row) for row in self._metadata_rows()]
-        lines += [f"not planned: {each.what}: {each.failure}" for each in self.unplanned]
+        lines += [f"not planned: {each.what}: {each.failure.in_full}" for each in self.unplanned]
         lines += [f"warning: {warning}" for warning in self.warnings]
+        lines += [f"hint: {hint}" for hint in self._hints()]
         return "\n".join([*lines, self.summary()])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -249,6 +251,11 @@ class Report:
         if metadata := self._metadata_rows():
             html += html_table("metadata", METADATA_COLUMNS, metadata)
         return {"text/plain": str(self), "text/html": html}
+
+    def _hints(self) -> dict[str, None]:
+        """Return what to do about the failures, each advice once."""
+        found = (result.failure.hint for result in self.results if result.failure)
+        return dict.fromkeys(hint for hint in found if hint)
 
     def _metadata_rows(self) -> list[tuple[str, str, str]]:
         labels = [("labels", r.step.where, str(r.labels)) for r in self.labelled]

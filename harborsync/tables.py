@@ -29,14 +29,20 @@ def human_bytes(count: int | None) -> str:
 
 
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows in columns, long cells cut in the middle."""
-    cells = [list(headings), *([shortened(one_line(cell)) for cell in row] for row in rows)]
+    """Return rows in columns, long cells but the last of a row cut in the middle."""
+    cells = [list(headings), *(_fitted(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     )
     return "\n".join(lines)
+
+
+def _fitted(row: Sequence[str]) -> list[str]:
+    """Return cells of one line; the last has nothing beside it, and may be as long as it is."""
+    *others, last = map(one_line, row)
+    return [*map(shortened, others), last]
 
 
 def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

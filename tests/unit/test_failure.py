@@ -47,4 +47,6 @@ def test_a_failure_is_its_message_and_travels() -> None:
     """One line for people, and equal after a journey to another process."""
     failure = Failure.of(NotFound("there is no v1", hint="look again"))
     assert str(failure) == "there is no v1"
+    assert failure.in_full == "there is no v1\n  hint: look again"
+    assert Failure.of(NotFound("there is no v1")).in_full == "there is no v1"
     assert pickle.loads(pickle.dumps(failure)) == failure

@@ -66,6 +66,7 @@ def test_a_wrong_wish_stops_everything() -> None:
     [
         ("team/app", "team/app"),
         (("r", "team/app"), "r/team/app"),
+        ((Endpoint.parse("mirror.example/copies"), "copies/app"), "mirror.example/copies/app"),
         (Artifact(repository="team/app", tag=Tag("v1")), "team/app:v1"),
         (
             Step(

@@ -73,6 +73,7 @@ def test_a_good_report_is_returned_and_a_bad_one_raised() -> None:
     bad = _report(SKIPPED, FAILED)
     with pytest.raises(ReplicationFailed, match="first: no room left") as caught:
         bad.raise_for_failures()
+    assert caught.value.hint == "tidy"
     assert pickle.loads(pickle.dumps(caught.value)).report == bad
 
 
@@ -99,8 +100,16 @@ def test_a_report_prints_with_failures_and_warnings() -> None:
     assert lines[0].split()[0] == "outcome"
     assert lines[1].endswith("because")
     assert lines[2].endswith("no room left")
-    assert lines[3] == "not planned: team/broken: gone"
-    assert lines[4] == f"warning: team/app:v1@{DIGEST}: a signature was refused"
+    assert lines[3:5] == ["not planned: team/broken: gone", "  hint: tidy"]
+    assert lines[5] == f"warning: team/app:v1@{DIGEST}: a signature was refused"
+
+
+def test_a_report_gives_each_advice_once() -> None:
+    """A thousand failures of one kind want one thing done."""
+    other = _result(Outcome.FAILED, failure=attrs.evolve(FAILURE, hint="wait"))
+    plain = _result(Outcome.FAILED, failure=attrs.evolve(FAILURE, hint=None))
+    lines = str(_report(FAILED, FAILED, other, plain)).splitlines()
+    assert [line for line in lines if line.startswith("hint: ")] == ["hint: tidy", "hint: wait"]
 
 
 def test_a_notebook_gets_a_table() -> None:

@@ -32,8 +32,14 @@ def test_columns_stand_under_each_other() -> None:
 
 def test_a_long_cell_is_cut_in_its_middle() -> None:
     """Beginning and end tell names apart; the middle seldom does."""
-    cell = text_table(("name",), [("a" * 50 + "b" * 50,)]).splitlines()[1]
-    assert cell == "a" * 29 + "…" + "b" * 29
+    line = text_table(("name", "size"), [("a" * 50 + "b" * 50, "1")]).splitlines()[1]
+    assert line == "a" * 29 + "…" + "b" * 29 + "  1"
+
+
+def test_the_last_cell_of_a_row_is_as_long_as_it_is() -> None:
+    """It tells the reason, and what it says last is mostly what matters."""
+    line = text_table(("name", "reason"), [("app", "a" * 200)]).splitlines()[1]
+    assert line == "app   " + "a" * 200
 
 
 def test_nothing_in_a_cell_steers_a_terminal() -> None:

@@ -417,7 +417,8 @@ class Porter:
             msg = f"{self._host} wants a token and does not say where to get it"
             raise RegistryError(msg, method=call.method, status=_UNAUTHORIZED)
         realm = url.join(challenge.realm)
-        check_realm(realm, self._home, self._trusted_realms, credential)
+        own = (realm.origin.host,) if self._door.owns_realm(realm.origin.host) else ()
+        check_realm(realm, self._home, (*self._trusted_realms, *own), credential)
         scopes = self._door.together(self._memory.scopes_for(call.scopes))
         key = TokenKey(
             origin=self._home,

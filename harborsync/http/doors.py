@@ -32,6 +32,10 @@ def _never(credential: Credential) -> bool:  # noqa: ARG001 - the signature of i
     return False
 
 
+def _nobody(host: str) -> bool:  # noqa: ARG001 - the signature of owns_realm
+    return False
+
+
 def _as_asked(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return scopes
 
@@ -49,6 +53,7 @@ class Door:
         relents_after: Seconds after which a login that has worked before, and is not taken,
             is tried once more; None if that is no use.
         if_not_taken: What to look at if a login is not taken, for people.
+        owns_realm: Whether a token server on another host is the product's own.
     """
 
     is_cheap: Callable[[Credential], bool] = _never
@@ -56,6 +61,7 @@ class Door:
     says_401_for_rights: bool = False
     relents_after: float | None = None
     if_not_taken: str = ""
+    owns_realm: Callable[[str], bool] = _nobody
 
 
 #: The door of the specification.

@@ -180,6 +180,7 @@ class TokenAuth:
         clock: Tells when one has expired.
         grants: Given a user, or None for nobody, and what is asked for: the actions granted.
         algorithm: ``HS256``, or ``RS256`` with a key pair made on first use.
+        service: What the token server calls the registry.
     """
 
     def __init__(
@@ -190,12 +191,14 @@ class TokenAuth:
         clock: Clock | None = None,
         grants: Callable[[str | None, Access], Collection[str]] = everything,
         algorithm: str = "HS256",
+        service: str = SERVICE,
     ) -> None:
         self._users = users
         self._lifetime = lifetime
         self._clock = clock or SystemClock()
         self._grants = grants
         self._algorithm = algorithm
+        self._service = service
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._refresh: dict[str, str] = {}
@@ -241,7 +244,7 @@ class TokenAuth:
         self, request: Request, quirks: LoopbackQuirks, wanted: list[Access], error: str
     ) -> NoReturn:
         realm = quirks.realm or f"{request.origin}{TOKEN_PATH}"
-        parts = {"realm": realm, "service": SERVICE}
+        parts = {"realm": realm, "service": self._service}
         if wanted:
             parts["scope"] = " ".join(map(str, wanted))
         if error:
@@ -321,7 +324,7 @@ class TokenAuth:
         claims = {
             "iss": _ISSUER,
             "sub": user or "",
-            "aud": SERVICE,
+            "aud": self._service,
             "iat": now,
             "nbf": now,
             "exp": now + self._lifetime,

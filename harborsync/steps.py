@@ -253,7 +253,7 @@ class _Attempt:
             return None
         found = self._destination_digest()
         if found == self._step.wanted:
-            return self.say(Outcome.SKIPPED, "identical by now")
+            return self._supplemented("identical by now")
         if found == self._step.found or self._rule.on_conflict is OnConflict.OVERWRITE:
             return None
         return self.say(Outcome.CONFLICT, f"somebody else wrote {found} there meanwhile")
@@ -288,9 +288,20 @@ class _Attempt:
         except TagImmutable:
             if self._destination_digest() != step.wanted:
                 raise
-            return self.say(Outcome.SKIPPED, "identical, and the tag is immutable")
+            return self._supplemented("identical, and the tag is immutable")
         self._look_back()
         return self.say(Outcome.COPIED, step.reason)
+
+    def _supplemented(self, reason: str) -> StepResult:
+        """Bring what is lacking of what is said about an artifact whose tag is as wanted."""
+        if self._rule.satellites:
+            before = self._tally.written
+            target = attrs.evolve(self._target(), tag=None, holds=True)
+            copy_graph(self._source, self._graph(), target, self._tools(), self._tally)
+            if self._tally.written > before:
+                self._step = attrs.evolve(self._step, action=Action.SATELLITES)
+                return self.say(Outcome.COPIED, f"{reason}; what is said about it was lacking")
+        return self.say(Outcome.SKIPPED, reason)
 
     def relabelled(self, result: StepResult) -> StepResult:
         """Change the labels after all else; what goes wrong with them is only a warning."""

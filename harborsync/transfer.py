@@ -221,6 +221,7 @@ class Tally:
         attempts: The most tries a blob took.
         satellites: Number of satellites that are now at the destination.
         restored: Number of blobs and manifests that the destination had lost.
+        written: Number of manifests written, each time anew.
         warnings: What went wrong beside the artifact itself, for people.
     """
 
@@ -230,6 +231,7 @@ class Tally:
     attempts: int = 1
     satellites: int = 0
     restored: int = 0
+    written: int = 0
     warnings: list[str] = attrs.field(factory=list)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
 
@@ -247,6 +249,11 @@ class Tally:
         """Count one thing that had been lost."""
         with self._lock:
             self.restored += 1
+
+    def add_written(self) -> None:
+        """Count one manifest that was written."""
+        with self._lock:
+            self.written += 1
 
 
 def copy_graph(
@@ -472,6 +479,7 @@ class _Copy:
             if self._target.registry.put_manifest(self._target.repository, manifest, tag=tag):
                 self._indexed.add(manifest.digest)
         self._written.add(manifest.digest)
+        self.tally.add_written()
         self._note_written(manifest, tag)
 
     def _note_written(self, manifest: Manifest, tag: Tag | None) -> None:

@@ -297,6 +297,22 @@ def test_an_old_plan_looks_at_the_destination_again(run: _Run) -> None:
     assert (result.outcome, result.reason) == (Outcome.SKIPPED, "identical by now")
 
 
+@pytest.mark.parametrize(("wishes", "arrives"), [({}, True), ({"satellites": ()}, False)])
+def test_an_old_plan_brings_what_is_said_about_what_is_there_by_now(
+    run: _Run, wishes: dict[str, Any], arrives: bool
+) -> None:
+    """Whoever pushed the artifact meanwhile pushed no signature; the tag is not touched."""
+    signature = random_signature(5, IMAGE.digest)
+    signature.push_to(run.source, HERE)
+    run.age = 31
+    IMAGE.push_to(run.mirror, THERE, "v1")
+    result = run.attempt(**wishes)
+    assert result.outcome is (Outcome.COPIED if arrives else Outcome.SKIPPED)
+    assert (run.mirror.resolve(THERE, signature.digest) is not None) == arrives
+    assert result.step.action is (Action.SATELLITES if arrives else Action.COPY)
+    assert "by now" in result.reason
+
+
 def test_an_old_plan_does_not_overwrite_what_came_meanwhile(run: _Run) -> None:
     """Neither as found nor as wanted: somebody else was there."""
     run.age = 31

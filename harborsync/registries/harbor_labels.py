@@ -6,10 +6,10 @@ in a while for each project, not for each artifact.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.artifact import Label
+from harborsync.credentials.base import Locks
 from harborsync.errors import CredentialsError, Denied, NotFound, RegistryError
 from harborsync.harbor.query import project_of, repository_path
 
@@ -46,7 +46,7 @@ class Labels:
         self._projects = projects
         self._lists = lists
         self._clock = clock
-        self._lock = threading.Lock()
+        self._locks = Locks()
         self._known: dict[str, tuple[float, list[Record]]] = {}
 
     def get_labels(self, repository: str, digest: Digest) -> frozenset[str]:
@@ -150,7 +150,7 @@ class Labels:
 
     def _records(self, project: str) -> list[Record]:
         """Return global labels, then those of a project; asked for once in a while."""
-        with self._lock:
+        with self._locks.of(project):
             until, known = self._known.get(project, (0.0, []))
             if project not in self._known or self._clock.monotonic() >= until:
                 project_id = self._project_id(project)

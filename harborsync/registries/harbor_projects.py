@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
+from harborsync.credentials.base import Locks
 from harborsync.errors import CredentialsError, Denied, NotFound
 from harborsync.harbor.query import Q, projects
 
@@ -53,12 +53,15 @@ class Projects:
 
     def __init__(self, api: HarborApi) -> None:
         self._api = api
-        self._lock = threading.Lock()
+        self._locks = Locks()
         self._known: dict[str, Project | None] = {}
 
     def get(self, name: str) -> Project | None:
-        """Return a project, or None if it is not there or hidden from us; asked once."""
-        with self._lock:
+        """Return a project, or None if it is not there or hidden from us; asked once.
+
+        Who asks for another project does not wait for it.
+        """
+        with self._locks.of(name):
             if name not in self._known:
                 self._known[name] = self._asked(name)
             return self._known[name]
@@ -73,7 +76,7 @@ class Projects:
 
     def forget(self, name: str) -> None:
         """Ask for a project anew the next time, since it was made meanwhile."""
-        with self._lock:
+        with self._locks.of(name):
             self._known.pop(name, None)
 
     def _asked(self, name: str) -> Project | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from harborsync.credentials.base import Locks
 from harborsync.errors import (
     CredentialsError,
     Denied,
@@ -107,7 +108,8 @@ class ProjectMaker:
             if isinstance(error, Denied):
                 error.hint = _MAY_NOT_CREATE
             raise
-        self._projects.forget(project)
+        finally:
+            self._projects.forget(project)
         return True
 
 
@@ -192,7 +194,7 @@ class Quotas:
     def __init__(self, api: HarborApi, clock: Clock) -> None:
         self._api = api
         self._clock = clock
-        self._lock = threading.Lock()
+        self._locks = Locks()
         self._known: dict[str, tuple[float, Room | None]] = {}
 
     def room(self, repository: str) -> Room | None:
@@ -201,7 +203,7 @@ class Quotas:
             project = project_of(repository)
         except InvalidReference:
             return None
-        with self._lock:
+        with self._locks.of(project):
             at, room = self._known.get(project, (float("-inf"), None))
             now = self._clock.monotonic()
             if now - at > _ROOM_COUNTS:

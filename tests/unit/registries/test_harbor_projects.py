@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harborsync.http.wire import Transport
     from harborsync.testing import LoopbackHarbor
+    from harborsync.testing.server_wire import Request
 
 ADMIN = Credential(username="admin", secret=Secret("Harbor12345"))
 
@@ -49,6 +51,23 @@ def test_a_project_is_asked_for_once(
     for _ in range(2):
         assert projects.get("123") == Project(name="123", id=made.id)
     assert len(harbor.requests) == 1
+
+
+def test_who_asks_for_one_project_does_not_wait_for_another(
+    harbor: LoopbackHarbor, open_projects: Callable[[Credential | None], Projects]
+) -> None:
+    """While the answer about the first is on its way, the second is asked for and found."""
+    for name in ("slow", "quick"):
+        harbor.add_project(name)
+    projects = open_projects(ADMIN)
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(request: Request) -> None:
+            if "name%3Dslow" in request.target:
+                assert pool.submit(projects.get, "quick").result(timeout=30)
+
+        harbor.faults = meanwhile
+        assert projects.get("slow")
 
 
 def test_one_that_is_not_there_is_none_until_it_is_made(

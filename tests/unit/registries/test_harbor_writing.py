@@ -12,6 +12,7 @@ from harborsync.errors import (
     ConnectionLost,
     Denied,
     InvalidValue,
+    NotFound,
     RegistryError,
     TagImmutable,
     Unsupported,
@@ -161,6 +162,17 @@ def test_a_project_that_is_hidden_from_us_is_there(world: World) -> None:
     registry = world.open("carol", "Secret-123")
     assert not _ensure(registry, "secret/app")
     assert world.asked("POST", "/projects") == 1
+
+
+def test_a_project_that_another_makes_meanwhile_is_found_from_then_on(world: World) -> None:
+    """What was known of it before is forgotten, as if it had been made here."""
+    registry = world.user()
+    assert registry.abilities.labels is not None
+    with pytest.raises(NotFound):
+        registry.abilities.labels.find_labels("fresh/app", frozenset({"ready"}))
+    world.harbor.add_project("fresh")
+    assert not _ensure(registry, "fresh/app")
+    assert registry.abilities.labels.find_labels("fresh/app", frozenset({"ready"})) == ()
 
 
 def test_a_project_that_cannot_be_made_for_another_reason_says_which(world: World) -> None:

@@ -22,7 +22,7 @@ def main(source: str, destination: str) -> None:
     fresh = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(max_workers=2, mp_context=fresh) as pool,
-        Replicator([rule], executor=pool) as replicator,
+        Replicator([rule], executor=pool, workers=2) as replicator,
     ):
         print(replicator.run().raise_for_failures())
 

@@ -78,6 +78,8 @@ class Replicator:
             docker's files.
         executor: Runs the copying elsewhere, in batches: a process pool, a cluster. Such
             workers find logins themselves; secrets handed over in Python are refused.
+        workers: How many batches the executor runs at once, so that each gets its share of all
+            limits; as many as this machine has processors, if not given.
         listeners: Are told what happens.
         clock: Time.
         options: How much at once, how patiently.
@@ -97,6 +99,7 @@ class Replicator:
         *,
         credentials: CredentialSource | Mapping[str, Credential] | None = None,
         executor: Executor | None = None,
+        workers: int | None = None,
         listeners: Iterable[Listener] = (),
         clock: Clock | None = None,
         options: Options | None = None,
@@ -115,6 +118,7 @@ class Replicator:
             limiter if isinstance(limiter, Limiter) else Limiter(limiter, clock=self._clock)
         )
         self._executor = executor
+        self._workers = _checked_workers(workers)
         self._credentials = credentials
         if executor is not None:
             _check_that_it_travels(executor, credentials)
@@ -313,7 +317,7 @@ class Replicator:
                 plan.steps,
                 planned_at=plan.made_at,
                 options=self._options,
-                workers=_workers(executor),
+                workers=self._workers,
                 limit=self._limiter.limit,
                 credentials=self._credentials,
             )
@@ -338,8 +342,13 @@ def _journal_of(state: object) -> SessionJournal:
     return state if isinstance(state, SessionJournal) else MemoryJournal()
 
 
-def _workers(executor: Executor) -> int:
-    return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
+def _checked_workers(workers: int | None) -> int:
+    if workers is None:
+        return os.cpu_count() or 1
+    if workers < 1:
+        msg = f"an executor has at least one worker, not {workers}"
+        raise ConfigurationError(msg)
+    return workers
 
 
 def _results_of(

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.credentials import Credential, CredentialSource
+    from harborsync.endpoint import Endpoint
     from harborsync.limiter import Schedule
     from harborsync.options import Options
     from harborsync.plan import Step
+    from harborsync.reference import Digest
     from harborsync.report import StepResult
     from harborsync.rule import ReplicationRule
 
@@ -44,6 +46,8 @@ class Batch:
         options: How much at once, in this one worker.
         limit: How fast bytes go, in all workers together.
         workers: How many of them there are.
+        twins: Repositories that held what is to be copied when the plan was made, whichever
+            batch they are in, by destination and digest.
         credentials: Who knows the logins; must not hold a secret itself.
     """
 
@@ -53,6 +57,7 @@ class Batch:
     options: Options
     limit: Schedule | None = None
     workers: int = 1
+    twins: Mapping[tuple[Endpoint, Digest], tuple[str, ...]] = attrs.field(factory=dict)
     credentials: CredentialSource | Mapping[str, Credential] | None = None
 
 
@@ -78,7 +83,7 @@ def run_batch(batch: Batch) -> tuple[StepResult, ...]:
         cancel=context.cancel,
         meter=partial(limiter.pass_on, cancel=context.cancel),
         fetch_foreign=ForeignContent(context).open,
-        twins=twins(batch.steps),
+        twins=batch.twins,
     )
     try:
         return tuple(engine.run(job, batch.steps))
@@ -104,13 +109,17 @@ def batches(
     """
     share = attrs.evolve(options, hosts=options.hosts.divided(workers))
     length = max(1, -(-len(steps) // (4 * workers)))
+    known = twins(steps)
     for start in range(0, len(steps), length):
+        some = tuple(steps[start : start + length])
+        wanted = {(step.to, step.wanted) for step in some}
         yield Batch(
             rules=rules,
-            steps=tuple(steps[start : start + length]),
+            steps=some,
             planned_at=planned_at,
             options=share,
             limit=limit,
             workers=workers,
+            twins={key: known[key] for key in wanted & known.keys()},
             credentials=credentials,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -306,8 +307,6 @@ def test_closing_stops_what_waits_and_may_be_repeated(world: _World) -> None:
 class _Later(Executor):
     """An executor whose work is done when somebody waits for it, or never."""
 
-    _max_workers = 2
-
     def __init__(self, outcome: Callable[[Future[Any]], None]) -> None:
         self._outcome = outcome
 
@@ -417,6 +416,28 @@ def test_other_processes_do_the_copying() -> None:
         assert open_registry(there.endpoint).get_manifest(APP, V1) == image.manifest
 
 
+def test_other_processes_write_one_layout_at_once(tmp_path: Path) -> None:
+    """They take turns on its index; nothing that one of them wrote is lost to another."""
+    images = {f"v{number}": random_image(number, layers=2) for number in range(12)}
+    with LoopbackRegistry() as here, closing(open_registry(here.endpoint)) as registry:
+        for tag, image in images.items():
+            image.push_to(registry, APP, tag)
+        layout = f"oci:{tmp_path}/layout"
+        rule = _rule(source=here.endpoint, destinations=layout)
+        fresh = multiprocessing.get_context("spawn")
+        with (
+            ProcessPoolExecutor(2, mp_context=fresh) as pool,
+            Replicator([rule], executor=pool, workers=2) as replicator,
+        ):
+            assert len(replicator.run().raise_for_failures().copied) == 12
+        with Replicator([rule]) as again:
+            assert again.run().outcomes == (("skipped", 12),)
+    with closing(open_registry(layout)) as there:
+        for tag, image in images.items():
+            assert there.get_manifest(APP, Tag(tag)) == image.manifest
+            assert all(there.has_blob(APP, blob) for blob in image.manifest.blobs)
+
+
 # --- how fast ----------------------------------------------------------------------------------
 
 
@@ -464,9 +485,18 @@ def test_workers_are_told_the_limit_and_how_many_they_are() -> None:
             return super().submit(work, *given, **named)
 
     rule = _rule(source="memory://limited-source", destinations="memory://limited-mirror")
-    with Keeping(3) as pool, Replicator([rule], executor=pool, limiter="30Gbps") as replicator:
+    with (
+        Keeping(3) as pool,
+        Replicator([rule], executor=pool, workers=3, limiter="30Gbps") as replicator,
+    ):
         assert replicator.run().ok
     assert [(str(batch.limit), batch.workers) for batch in batches] == [("30Gbps", 3)]
+
+
+def test_an_executor_without_workers_is_none() -> None:
+    """Nobody could take a share of the limits."""
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConfigurationError, match="at least one"):
+        Replicator([_rule()], executor=pool, workers=0)
 
 
 # --- a state that is a journal -----------------------------------------------------------------

@@ -85,6 +85,21 @@ def test_a_batch_travels_and_is_run_anywhere() -> None:
     assert shared("work-mirror").resolve(APP, Tag("v0"))
 
 
+def test_a_batch_knows_who_held_what_it_copies_in_any_other() -> None:
+    """So that it mounts from there; what it does not copy stays out of it."""
+    digest, other = random_image(1).digest, random_image(2).digest
+    there = ArtifactRef("team/other", Tag("v0"), digest)
+    steps = [attrs.evolve(each) for each in _steps(8)]
+    steps[0] = attrs.evolve(steps[0], destination=there, found=digest)
+    steps[7] = attrs.evolve(steps[7], destination=attrs.evolve(there, digest=other), found=other)
+    found = list(
+        batches((RULE,), steps, planned_at=EPOCH, options=Options(), workers=2, credentials=None)
+    )
+    to = steps[0].to
+    assert [batch.twins for batch in found[:7]] == [{(to, digest): ("team/other",)}] * 7
+    assert found[7].twins == {(to, other): ("team/other",)}
+
+
 def test_a_limit_is_shared_among_the_workers() -> None:
     """Each batch tells how many take a share of it, and works at its own."""
     limit, there = Schedule.parse("40Gbps"), Endpoint.parse("memory://limited-work-mirror")

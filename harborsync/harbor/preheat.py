@@ -361,7 +361,7 @@ class Preheat:
         raw = policies.raw(name)
         self._probe(read_preheat_policy(raw))
         path = projects(project, "preheat", "policies", name)
-        what, needs = f"run the preheat policy {name}", "preheat-policy:update"
+        what, needs = f"run the preheat policy {name}", "preheat-policy:read"
         return self._api.post(path, raw, what=what, needs=needs).id
 
     def execution(self, project: str, name: str, execution_id: int) -> PreheatExecution:

@@ -238,7 +238,7 @@ class Preheat:
         return done()
 
     def _list_enabled(self, context: Context, project: str) -> Response:
-        context.require(project, "preheat-policy", "read")
+        context.require(project, "preheat-policy", "list")
         return ok([_shown_enabled(row) for row in self._instances.values()])
 
     def _instance(self, name: str) -> Instance:
@@ -314,13 +314,13 @@ class Preheat:
     # --- runs ----------------------------------------------------------------------------
 
     def _start(self, context: Context, project: str, name: str) -> Response:
-        row = self._of(context, project, name, "update")
+        row = self._of(context, project, name, "read")  # so in its source, handler/preheat.go
         run = self._begin(row, self._artifacts(row))
         where = f"/api/v2.0/projects/{project}/preheat/policies/{name}"
         return created(f"{where}/executions/{run.id}")
 
     def _list_runs(self, context: Context, project: str, name: str) -> Response:
-        row = self._of(context, project, name, "read")
+        row = self._of(context, project, name, "list")
         runs = self._executions.of(_VENDOR, row.id)
         return context.page(runs, generic, fields={"id": lambda run: run.id})
 
@@ -328,13 +328,13 @@ class Preheat:
         return ok(generic(self._run(context, project, name, run)))
 
     def _stop(self, context: Context, project: str, name: str, run: str) -> Response:
-        found = self._run(context, project, name, run)
+        found = self._run(context, project, name, run, "update")
         if context.body.get("status") == "Stopped":
             self._executions.stop(found)
         return done()
 
     def _list_tasks(self, context: Context, project: str, name: str, run: str) -> Response:
-        tasks = self._run(context, project, name, run).tasks
+        tasks = self._run(context, project, name, run, "list").tasks
         return context.page(tasks, _shown_task, fields={"id": lambda task: task.id})
 
     def _log(self, context: Context, project: str, name: str, run: str, task: str) -> Response:
@@ -345,8 +345,10 @@ class Preheat:
         text = "".join(f"{line}\n" for line in found.log)
         return Response(status=200, headers={"Content-Type": "text/plain"}, body=text.encode())
 
-    def _run(self, context: Context, project: str, name: str, run: str) -> Execution:
-        row = self._of(context, project, name, "read")
+    def _run(
+        self, context: Context, project: str, name: str, run: str, action: str = "read"
+    ) -> Execution:
+        row = self._of(context, project, name, action)
         runs = self._executions.of(_VENDOR, row.id)
         found = next((each for each in runs if str(each.id) == run), None)
         if found is None:

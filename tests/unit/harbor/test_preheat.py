@@ -184,9 +184,6 @@ def test_a_dead_network_is_found_before_a_run(harbor: Harbor, warm: str) -> None
 def test_a_login_that_may_not_look_at_networks_runs_a_policy_all_the_same(
     server: LoopbackHarbor, open_as: Callable[[str, str], Harbor], warm: str
 ) -> None:
-    """It cannot probe first."""
-    actions = ("read", "list", "update")
-    robot = server.add_robot(
-        "warmer", project="app", access=[f"preheat-policy:{a}" for a in actions]
-    )
+    """It cannot probe first; reading is all the right that a run takes."""
+    robot = server.add_robot("warmer", project="app", access=["preheat-policy:read"])
     assert open_as(robot.name, robot.secret).preheat.start("app", warm)

@@ -178,5 +178,37 @@ def test_who_may_not_is_refused(harbor: LoopbackHarbor, log_in: Callable[..., An
     robot = harbor.add_robot("heater", project="app", access=["preheat-policy:list"])
     client = log_in(harbor, robot.name, robot.secret)
     assert client("GET", f"{_PATH}?sort=name").json == []
+    assert client("GET", "/projects/app/preheat/providers").json == []
     assert client("POST", _PATH, _policy()).codes == ["FORBIDDEN"]
     assert client("GET", "/p2p/preheat/instances").codes == ["FORBIDDEN"]
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("POST", "/warm", "read"),
+        ("GET", "/warm/executions", "list"),
+        ("GET", "/warm/executions/1", "read"),
+        ("GET", "/warm/executions/1/tasks", "list"),
+        ("PATCH", "/warm/executions/1", "update"),
+    ],
+)
+def test_each_question_takes_one_right(
+    harbor: LoopbackHarbor,
+    admin: Any,
+    log_in: Callable[..., Any],
+    method: str,
+    path: str,
+    action: str,
+) -> None:
+    """That of its source (handler/preheat.go): to start a run takes no more than reading."""
+    harbor.push_image("app/web", "1")
+    admin("POST", _PATH, _policy())
+    admin("POST", f"{_PATH}/warm", {})
+    others = {"read", "list", "update", "create", "delete"} - {action}
+    for name, actions, ok in (("one", {action}, True), ("rest", others, False)):
+        access = [f"preheat-policy:{each}" for each in actions]
+        robot = harbor.add_robot(name, project="app", access=access)
+        reply = log_in(harbor, robot.name, robot.secret)(method, f"{_PATH}{path}", {})
+        assert (reply.status != 403) is ok

@@ -74,6 +74,7 @@ class RepositoryMaker:
         make: Makes a repository; False if it was there already.
         takes_a_push: Tells by a first push whether the registry has the repository or makes it
             by itself; left out where that never happens.
+        unit: Returns what has to be there for a repository, where several lie in one.
     """
 
     def __init__(
@@ -81,16 +82,23 @@ class RepositoryMaker:
         create: Create,
         make: Callable[[str], bool],
         takes_a_push: Callable[[str], bool] | None = None,
+        *,
+        unit: Callable[[str], str] = str,
     ) -> None:
         self._create = create
         self._make = make
         self._takes_a_push = takes_a_push
+        self._unit = unit
         self._locks = Locks()
         self._there: set[str] = set()
 
     def note(self, repository: str) -> None:
         """Remember that a repository is there, as a listing has told."""
-        self._there.add(repository)
+        self._there.add(self._unit(repository))
+
+    def note_lacking(self, repository: str) -> None:
+        """Remember no longer that a repository is there: somebody has deleted it meanwhile."""
+        self._there.discard(self._unit(repository))
 
     def ensure_repository(self, repository: str) -> bool:
         """Make the repository if it is lacking; tell whether it was made now.
@@ -98,11 +106,12 @@ class RepositoryMaker:
         Raises:
             RegistryError: It cannot be made.
         """
-        if self._create is Create.NEVER or repository in self._there:
+        unit = self._unit(repository)
+        if self._create is Create.NEVER or unit in self._there:
             return False
-        with self._locks.of(repository):
-            made = repository not in self._there and self._made(repository)
-            self._there.add(repository)
+        with self._locks.of(unit):
+            made = unit not in self._there and self._made(repository)
+            self._there.add(unit)
             return made
 
     def _made(self, repository: str) -> bool:

@@ -240,6 +240,7 @@ class EcrRegistry:
         except NotFound as error:
             if not says(error, "RepositoryNotFoundException"):
                 raise
+            self._maker.note_lacking(repository)
 
     @cached_property
     def _wanted_images(self) -> dict[str, str]:

@@ -148,6 +148,7 @@ class EcrPublicRegistry:
         except NotFound as error:
             if not says(error, "RepositoryNotFoundException"):
                 raise
+            self._maker.note_lacking(repository)
 
     def _name_of(self, repository: str) -> str | None:
         """Return what our API calls a repository: its path without the alias; None if not ours."""

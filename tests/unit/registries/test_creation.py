@@ -72,6 +72,16 @@ def test_one_that_was_listed_is_not_asked_for() -> None:
     assert make.asked == []
 
 
+def test_one_that_is_gone_again_is_made_again() -> None:
+    """A process may run for weeks, and a listing tells."""
+    make = Maker()
+    maker = RepositoryMaker(Create.ALWAYS, make)
+    maker.ensure_repository("a")
+    maker.note_lacking("a")
+    assert maker.ensure_repository("a")
+    assert make.asked == ["a", "a"]
+
+
 def test_never_is_never() -> None:
     """An administrator makes them, or a template."""
     make = Maker()

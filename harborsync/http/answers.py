@@ -43,18 +43,31 @@ _BUSY: Final = re.compile(r"TOOMANYREQUESTS|ThrottlingException")
 _QUOTA: Final = re.compile(
     r"(?i)\bquota\b|storage limit|insufficient storage|configured upper limit"
 )
-#: What Harbor says where the status alone would mislead (HARBOR §2).
-_TELLING: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+_NO_RIGHT: Final = (
+    "grant the login a role that has it, see harborsync.permissions.google; a repository that is "
+    "not there looks the same"
+)
+_ANNOTATED_LIST: Final = (
+    "it takes docker's manifest lists without annotations only: build the image as an OCI index"
+)
+#: What Harbor (HARBOR §2) and Google say where the status alone would mislead.
+_TELLING: Final[tuple[tuple[re.Pattern[str], type[RegistryError], str], ...]] = (
+    (re.compile(r"(?i)permission .?artifactregistry\."), Denied, _NO_RIGHT),
+    # regclient #466: docker's format knows no annotations.
+    (re.compile(r"Failed to deserialize \S+\.manifest\.list\b"), RegistryError, _ANNOTATED_LIST),
     (
         re.compile(r"(?i)read[- ]only mode"),
+        Denied,
         "the whole registry is read-only for now; its administrator ends that",
     ),
     (
         re.compile(r"(?i)proxy (?:cache )?project"),
+        Denied,
         "a project that caches another registry takes no pushes: write to an ordinary one",
     ),
     (
         re.compile(r"PROJECTPOLICYVIOLATION"),
+        Denied,
         "the project withholds what is vulnerable or unsigned: see its configuration",
     ),
 )
@@ -184,8 +197,12 @@ def _kind_by_words(answer: Answer, refusal: Refusal) -> _Kind | None:
         return TagImmutable, "choose another tag, or change the registry's immutability rule", {}
     if status in _REFUSING and _QUOTA.search(said):
         return QuotaExceeded, "make room in the project, or raise its quota", {}
-    told = next((hint for words, hint in _TELLING if words.search(said)), None)
-    return (Denied, told, {}) if told and status in _REFUSING else None
+    if status not in _REFUSING:
+        return None
+    told: Iterator[_Kind] = (
+        (kind, hint, {}) for words, kind, hint in _TELLING if words.search(said)
+    )
+    return next(told, None)
 
 
 def _misses_content(answer: Answer, refusal: Refusal) -> bool:

@@ -18,6 +18,7 @@ class LoopbackQuirks:
         content_range: ``lax`` takes any offset (OCI-4.15).
         range_header: ``stuck`` never tells more than the first piece (OCI-4.14).
         location: Form of an upload's Location (OCI-4.11).
+        uploads: ``beside`` lets uploads go on under a path outside of ``/v2/``, as Google does.
         stale_location: An older Location answers 404 BLOB_UPLOAD_INVALID (OCI-4.12).
         chunked_requests: Bodies without a length are taken; else 411 (OCI-4.10).
         max_body_bytes: Longer bodies get 413, or None (OCI-4.24).
@@ -70,6 +71,7 @@ class LoopbackQuirks:
     content_range: Literal["strict", "lax"] = "strict"
     range_header: Literal["true", "stuck"] = "true"
     location: Literal["absolute", "relative", "query", "other_host", "http"] = "relative"
+    uploads: Literal["v2", "beside"] = "v2"
     stale_location: bool = False
     chunked_requests: bool = True
     max_body_bytes: int | None = None

@@ -14,7 +14,7 @@ real servers do otherwise is switched on by :class:`LoopbackQuirks` or by naming
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
@@ -30,7 +30,7 @@ from harborsync.testing.storage import Storage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -54,6 +54,7 @@ class LoopbackRegistry:
         quirks: Switches to use instead of a profile's.
         faults: Asked for every request what is to go wrong with it; may be replaced any time.
         guard: What a product checks beyond the specification, if it is to be such a product.
+        tells: What such a product tells beside the tags of a repository.
         clock: Its time.
         directory: Where large blobs go; a temporary directory of its own if None.
 
@@ -72,6 +73,7 @@ class LoopbackRegistry:
         quirks: LoopbackQuirks | None = None,
         faults: Callable[[Request], Fault | None] | None = None,
         guard: Guard | None = None,
+        tells: Callable[[str], Mapping[str, Any]] | None = None,
         clock: Clock | None = None,
         directory: Path | None = None,
     ) -> None:
@@ -83,7 +85,12 @@ class LoopbackRegistry:
         self._lock = threading.Lock()
         self._log: list[LoggedRequest] = []
         self._hub = Hub(
-            storage=self.storage, quirks=quirks, clock=self._clock, auth=auth, guard=guard
+            storage=self.storage,
+            quirks=quirks,
+            clock=self._clock,
+            auth=auth,
+            guard=guard,
+            tells=tells,
         )
         context = tls.server_context(demand_client=demand_client_certificate) if tls else None
         self._other = Listener(self._serve_other, context) if quirks.needs_other_host else None

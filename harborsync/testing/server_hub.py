@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -11,7 +11,7 @@ from harborsync.reference import Digest, Tag, check_repository
 from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harborsync.clock import Clock
     from harborsync.testing.profiles import LoopbackQuirks
@@ -51,6 +51,7 @@ class Hub:
         auth: Who may do what, or None for everybody everything.
         storage_origin: Scheme and host of its second address, for what is on another host.
         guard: Checks what the product checks beyond the specification, or None.
+        tells: Returns what the product tells beside a list of tags, given the repository, or None.
         raced: Fallback tags whose first write was undone, by repository and tag.
     """
 
@@ -60,6 +61,7 @@ class Hub:
     auth: Auth | None = None
     storage_origin: str = ""
     guard: Guard | None = None
+    tells: Callable[[str], Mapping[str, Any]] | None = None
     raced: set[tuple[str, str]] = attrs.field(factory=set)
 
 

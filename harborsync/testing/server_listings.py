@@ -25,13 +25,15 @@ def ping(hub: Hub, request: Request) -> Response:  # noqa: ARG001 - a handler
 
 def list_tags(hub: Hub, request: Request, repository: str) -> Response:
     """Serve the tags of a repository."""
-    if not hub.storage.has_repository(repository):
+    told = hub.tells(repository) if hub.tells is not None else {}
+    if not hub.storage.has_repository(repository) and not told:
         raise Refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
     tags = list(hub.storage.tags(repository))
     if not tags and hub.quirks.untagged_list_status == 404:  # noqa: PLR2004 - a status
         raise Refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
     page, link = _page(hub, request, sorted(tags) if hub.quirks.sorted_tags else tags)
-    return json_response(200, {"name": repository, "tags": _shaped(hub, repository, page)}, link)
+    listed = {"name": repository, "tags": _shaped(hub, repository, page)}
+    return json_response(200, {**listed, **told}, link)
 
 
 def list_repositories(hub: Hub, request: Request) -> Response:

@@ -31,6 +31,15 @@ class Route(NamedTuple):
 
 _STORAGE: Final = "/storage/"
 _NAME: Final = r"/v2/(?P<repository>.+)"
+_UPLOAD: Final = re.compile(r"/v2/(.+)/blobs/uploads/([^/]+)")
+#: Where uploads go on at Google's registries (goharbor/harbor #15980).
+_BESIDE: Final = r"/artifacts-uploads/namespaces/\1/uploads/\2"
+_UPLOADING: Final = {
+    "GET": uploads.upload_status,
+    "PATCH": uploads.patch_upload,
+    "PUT": uploads.finish_upload,
+    "DELETE": uploads.cancel_upload,
+}
 
 # Longer shapes first: a repository may have a component called "blobs" or "tags".
 _ROUTES: Final = (
@@ -41,12 +50,13 @@ _ROUTES: Final = (
     Route(re.compile(rf"{_NAME}/blobs/uploads/?"), {"POST": uploads.start_upload}),
     Route(
         re.compile(rf"{_NAME}/blobs/uploads/(?P<upload_id>[^/]+)"),
-        {
-            "GET": uploads.upload_status,
-            "PATCH": uploads.patch_upload,
-            "PUT": uploads.finish_upload,
-            "DELETE": uploads.cancel_upload,
-        },
+        _UPLOADING,
+    ),
+    Route(
+        re.compile(
+            r"/artifacts-uploads/namespaces/(?P<repository>.+)/uploads/(?P<upload_id>[^/]+)"
+        ),
+        _UPLOADING,
     ),
     Route(
         re.compile(rf"{_NAME}/blobs/(?P<digest>[^/]+)"),
@@ -99,8 +109,11 @@ def _decorated(hub: Hub, request: Request, response: Response) -> Response:
         headers["Warning"] = ", ".join(f'299 - "{text}"' for text in hub.quirks.warnings)
     if hub.quirks.cookies:
         headers["Set-Cookie"] = "sid=0123456789abcdef; Path=/; HttpOnly"
+    headers |= response.headers
+    if hub.quirks.uploads == "beside" and "Location" in headers:
+        headers["Location"] = _UPLOAD.sub(_BESIDE, headers["Location"])
     chunked = not hub.quirks.content_length and request.method in {"GET", "HEAD"}
-    return attrs.evolve(response, headers={**headers, **response.headers}, chunked=chunked)
+    return attrs.evolve(response, headers=headers, chunked=chunked)
 
 
 def _find(request: Request) -> tuple[Callable[..., Response], dict[str, Any]]:

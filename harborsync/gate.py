@@ -48,6 +48,7 @@ _BUILT_IN: Final = {
     "docker-archive": "harborsync.registries.archive:DOCKER_ARCHIVE",
     "ecr": "harborsync.registries.ecr:PROVIDER",
     "ecr-public": "harborsync.registries.ecr_public:PROVIDER",
+    "gar": "harborsync.registries.gar:PROVIDER",
     "harbor": "harborsync.registries.harbor:PROVIDER",
     "memory": "harborsync.registries.memory:PROVIDER",
     "oci": "harborsync.registries.layout:PROVIDER",

@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from harborsync.credentials.defaults import explain as explain
     from harborsync.credentials.docker_config import DockerConfig as DockerConfig
     from harborsync.credentials.env import EnvironmentCredentials as EnvironmentCredentials
+    from harborsync.credentials.google import AccessToken as AccessToken
+    from harborsync.credentials.google import GoogleIdentity as GoogleIdentity
+    from harborsync.credentials.google import json_key_login as json_key_login
     from harborsync.credentials.static import CallableCredentials as CallableCredentials
     from harborsync.credentials.static import StaticCredentials as StaticCredentials
 
 _NAMES: Final = {
+    "AccessToken": "harborsync.credentials.google",
     "Anonymous": "harborsync.credentials.base",
     "AwsIdentity": "harborsync.credentials.aws",
     "AwsRole": "harborsync.credentials.aws",
@@ -46,12 +50,14 @@ _NAMES: Final = {
     "CredentialSource": "harborsync.credentials.base",
     "DockerConfig": "harborsync.credentials.docker_config",
     "EnvironmentCredentials": "harborsync.credentials.env",
+    "GoogleIdentity": "harborsync.credentials.google",
     "Kind": "harborsync.credentials.base",
     "Named": "harborsync.credentials.defaults",
     "Refreshing": "harborsync.credentials.base",
     "StaticCredentials": "harborsync.credentials.static",
     "default_credentials": "harborsync.credentials.defaults",
     "explain": "harborsync.credentials.defaults",
+    "json_key_login": "harborsync.credentials.google",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - one list, not two to keep equal

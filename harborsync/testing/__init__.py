@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from harborsync.testing.clock import FakeClock as FakeClock
     from harborsync.testing.cloud_aws import LoopbackEcr as LoopbackEcr
     from harborsync.testing.cloud_ecr_public import LoopbackEcrPublic as LoopbackEcrPublic
+    from harborsync.testing.cloud_google import LoopbackGar as LoopbackGar
     from harborsync.testing.cloud_sts import LoopbackRole as LoopbackRole
     from harborsync.testing.contract import RegistryContract as RegistryContract
     from harborsync.testing.faults import Fault as Fault
@@ -39,6 +40,7 @@ _NAMES: Final = {
     "FaultScript": "harborsync.testing.faults",
     "LoopbackEcr": "harborsync.testing.cloud_aws",
     "LoopbackEcrPublic": "harborsync.testing.cloud_ecr_public",
+    "LoopbackGar": "harborsync.testing.cloud_google",
     "LoopbackHarbor": "harborsync.testing.harbor",
     "LoopbackQuirks": "harborsync.testing.profiles",
     "LoopbackRegistry": "harborsync.testing.server",

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from harborsync.credentials.google import json_key_login as json_key_login
     from harborsync.credentials.static import CallableCredentials as CallableCredentials
     from harborsync.credentials.static import StaticCredentials as StaticCredentials
+    from harborsync.credentials.tencent import CamRole as CamRole
+    from harborsync.credentials.tencent import TencentIdentity as TencentIdentity
 
 _NAMES: Final = {
     "AccessToken": "harborsync.credentials.google",
@@ -44,6 +46,7 @@ _NAMES: Final = {
     "AwsIdentity": "harborsync.credentials.aws",
     "AwsRole": "harborsync.credentials.aws",
     "CallableCredentials": "harborsync.credentials.static",
+    "CamRole": "harborsync.credentials.tencent",
     "Chain": "harborsync.credentials.base",
     "CommandCredentials": "harborsync.credentials.command",
     "Credential": "harborsync.credentials.base",
@@ -55,6 +58,7 @@ _NAMES: Final = {
     "Named": "harborsync.credentials.defaults",
     "Refreshing": "harborsync.credentials.base",
     "StaticCredentials": "harborsync.credentials.static",
+    "TencentIdentity": "harborsync.credentials.tencent",
     "default_credentials": "harborsync.credentials.defaults",
     "explain": "harborsync.credentials.defaults",
     "json_key_login": "harborsync.credentials.google",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from harborsync.testing.cloud_ecr_public import LoopbackEcrPublic as LoopbackEcrPublic
     from harborsync.testing.cloud_google import LoopbackGar as LoopbackGar
     from harborsync.testing.cloud_sts import LoopbackRole as LoopbackRole
+    from harborsync.testing.cloud_tencent import LoopbackTcr as LoopbackTcr
+    from harborsync.testing.cloud_tencent_personal import LoopbackTcrPersonal as LoopbackTcrPersonal
+    from harborsync.testing.cloud_tencent_plane import LoopbackCamRole as LoopbackCamRole
     from harborsync.testing.contract import RegistryContract as RegistryContract
     from harborsync.testing.faults import Fault as Fault
     from harborsync.testing.faults import FaultPlan as FaultPlan
@@ -38,6 +41,7 @@ _NAMES: Final = {
     "Fault": "harborsync.testing.faults",
     "FaultPlan": "harborsync.testing.faults",
     "FaultScript": "harborsync.testing.faults",
+    "LoopbackCamRole": "harborsync.testing.cloud_tencent_plane",
     "LoopbackEcr": "harborsync.testing.cloud_aws",
     "LoopbackEcrPublic": "harborsync.testing.cloud_ecr_public",
     "LoopbackGar": "harborsync.testing.cloud_google",
@@ -45,6 +49,8 @@ _NAMES: Final = {
     "LoopbackQuirks": "harborsync.testing.profiles",
     "LoopbackRegistry": "harborsync.testing.server",
     "LoopbackRole": "harborsync.testing.cloud_sts",
+    "LoopbackTcr": "harborsync.testing.cloud_tencent",
+    "LoopbackTcrPersonal": "harborsync.testing.cloud_tencent_personal",
     "RegistryContract": "harborsync.testing.contract",
     "Relay": "harborsync.testing.relay",
     "Storage": "harborsync.testing.storage",

@@ -1,0 +1,75 @@
+"""The way to TCR's registry, which does not answer at all to whom it does not let in."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from harborsync.errors import ConnectionLost, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harborsync.http.wire import Answer, Body, Call, Stream, Transport
+    from harborsync.registries.tcr_place import TcrPlace
+
+_CLOSED: Final = {
+    "public": (
+        "an instance lets nobody in from the internet until its public access is open and its "
+        "allow-list has your address: see 'tccli tcr DescribeExternalEndpointStatus' and "
+        "'DescribeSecurityPolicies'; in a VPC that is linked to it use NAME-vpc.tencentcloudcr.com"
+    ),
+    "vpc": (
+        "this host answers only within a VPC that is linked to the instance: see "
+        "'tccli tcr DescribeInternalEndpoints'; elsewhere use NAME.tencentcloudcr.com"
+    ),
+}
+
+
+class TcrTransport:
+    """A :class:`~harborsync.http.wire.Transport` that tells why nobody may have answered.
+
+    Args:
+        inner: The way there.
+        place: Where it leads.
+        close: Is called when the way is closed.
+    """
+
+    def __init__(self, inner: Transport, place: TcrPlace, close: Callable[[], None]) -> None:
+        self._inner = inner
+        self._hint = _CLOSED.get(place.net)
+        self._close = close
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return self._inner.origin
+
+    def send(self, call: Call) -> Answer:
+        """Send a small request and read the whole answer."""
+        with self._explained():
+            return self._inner.send(call)
+
+    def upload(self, call: Call, body: Body) -> Answer:
+        """Send a large body once."""
+        with self._explained():
+            return self._inner.upload(call, body)
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[Stream]:
+        """Send a GET whose answer is large."""
+        with self._explained(), self._inner.stream(call) as stream:
+            yield stream
+
+    def close(self) -> None:
+        """Close all connections, those to the API, too."""
+        self._inner.close()
+        self._close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (ConnectionLost, Timeout) as error:
+            error.hint = error.hint or self._hint
+            raise

@@ -45,6 +45,7 @@ GROUP: Final = "harborsync.providers"
 ANY_REGISTRY: Final = "registry"
 
 _BUILT_IN: Final = {
+    "acr": "harborsync.registries.acr:PROVIDER",
     "docker-archive": "harborsync.registries.archive:DOCKER_ARCHIVE",
     "ecr": "harborsync.registries.ecr:PROVIDER",
     "ecr-public": "harborsync.registries.ecr_public:PROVIDER",
@@ -54,6 +55,7 @@ _BUILT_IN: Final = {
     "oci": "harborsync.registries.layout:PROVIDER",
     "oci-archive": "harborsync.registries.archive:OCI_ARCHIVE",
     ANY_REGISTRY: "harborsync.registries.distribution:PROVIDER",
+    "tcr": "harborsync.registries.tcr:PROVIDER",
 }
 
 

@@ -53,7 +53,8 @@ class CableOptions:
     Attributes:
         tls: Who we trust and who we are.
         proxies: Which proxy to go through; none unless the user says so.
-        trusted_hosts: Hosts the registry may point to although they are private or loopback.
+        trusted_hosts: Hosts the registry may point to although they are private or loopback, and
+            may have uploads sent to.
         trusted_realms: Hosts whose token server may be given the credentials.
         limits: Connections and timeouts.
         goes_elsewhere: Whether reading follows a redirect to another host, such as a CDN or an

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync import __version__
+from harborsync.errors import AddressRefused
 from harborsync.http.auth import NOBODY, Porter, Ticket
 from harborsync.http.bulk import PLAIN_BLOCK, TLS_BLOCK
 from harborsync.http.doors import USUAL, Door
@@ -45,6 +46,7 @@ _log = logging.getLogger(__name__)
 
 _ALWAYS: Final = {"User-Agent": f"harborsync/{__version__}", "Accept-Encoding": "identity"}
 _FIRST_REFUSAL: Final = 400
+_WITHOUT_CONTENT: Final = frozenset({"GET", "HEAD", "DELETE"})
 _REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -217,7 +219,17 @@ class HttpTransport:
             return Url(home, check_target(call.url))
         url = Url.parse(call.url).with_scheme_of(home)
         check_scheme(home, url)
+        if call.method not in _WITHOUT_CONTENT:
+            self._check_who_gets_content(url.origin.host)
         return url
+
+    def _check_who_gets_content(self, host: str) -> None:
+        """Send content to nobody but the registry, and hosts that its endpoint names (OCI-9.3)."""
+        home = self._key.origin.host
+        if host != home and host not in self._key.options.trusted_hosts:
+            msg = f"{home} wants its uploads sent to another host, {host}"
+            hint = f"if that is right, add trusted_hosts={host} to the endpoint's options"
+            raise AddressRefused(msg, hint=hint)
 
     def _send_once(self, call: Call, url: Url) -> Reply:
         reply = self._admitted(self._host.thin, call, url)

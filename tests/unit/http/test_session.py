@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -432,6 +433,29 @@ def test_an_upload_elsewhere_shows_no_login(serve: Any, open_to: Any) -> None:
     own = {"Authorization": "Basic own"}
     transport.send(Call(method="PUT", url=f"{store.origin}/u", headers=own))
     assert all("authorization" not in heard.headers for heard in store.heard)
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_content_goes_to_no_host_that_is_not_named(
+    serve: Any, open_to: Any, is_large: bool
+) -> None:
+    """A registry may be made to send our layers to a stranger; reading may go there (OCI-9.3)."""
+    server, store = serve(lambda heard: Said()), serve(lambda heard: Said(status=201))
+
+    def at_home(host: str, port: int, *, type: int) -> list[Any]:  # noqa: A002 - as getaddrinfo
+        return socket.getaddrinfo("127.0.0.1", port, type=type)
+
+    def send(transport: Any) -> int:
+        url = f"http://store.example:{store.host.rpartition(':')[2]}/u?sig=SECRET"
+        call = Call(method="PUT", url=url, body=None if is_large else b"abc")
+        answer = transport.upload(call, _body(b"abc")) if is_large else transport.send(call)
+        return int(answer.status)
+
+    with pytest.raises(AddressRefused, match=r"another host, store\.example") as caught:
+        send(open_to(server, resolve=at_home))
+    assert "trusted_hosts=store.example" in str(caught.value.hint)
+    assert store.heard == []
+    assert send(open_to(server, "?trusted_hosts=store.example", resolve=at_home)) == 201
 
 
 # --- logins --------------------------------------------------------------------------------------

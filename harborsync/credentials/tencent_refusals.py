@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from harborsync.credentials.refusals import Meaning, Said, refusal
 from harborsync.errors import (
@@ -14,12 +14,10 @@ from harborsync.errors import (
     NotFound,
     QuotaExceeded,
     RateLimited,
+    RegistryError,
     ServerError,
     TagImmutable,
 )
-
-if TYPE_CHECKING:
-    from harborsync.errors import RegistryError
 
 # The codes of the gateway by Tencent's document on common error codes; those of the registry by
 # errorcodes.py of its SDK. How "it is there" is spelt depends on which layer notices.
@@ -117,7 +115,7 @@ MEANINGS: Final = (
     ),
     Meaning(
         r"ResourceInsufficient\.ErrorInstanceNotRunning",
-        ConfigurationError,
+        RegistryError,
         "start the instance, or pay for it: 'tccli tcr DescribeInstances' tells its status",
     ),
     # --- how much

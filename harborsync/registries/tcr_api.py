@@ -14,7 +14,7 @@ from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
 from harborsync.credentials.base import Credential
 from harborsync.credentials.tencent_api import TencentApi
 from harborsync.credentials.tencent_sts import Sts
-from harborsync.errors import ConfigurationError, CredentialsError, Denied, InvalidReference
+from harborsync.errors import CredentialsError, Denied, InvalidReference, RegistryError
 from harborsync.reference import Digest, Tag
 from harborsync.secrets import Secret
 
@@ -175,7 +175,7 @@ class TcrApi:
 
         Raises:
             Denied: This identity sees none such.
-            ConfigurationError: It is there, and not running.
+            RegistryError: It is there, and not running.
         """
         found = next(filter(self._is_meant, self._instances()), None)
         if found is None:
@@ -188,7 +188,7 @@ class TcrApi:
             raise Denied(msg, method="DescribeInstances", hint=hint)
         if found.get("Status") != _RUNNING:
             msg = f"the instance {found.get('RegistryName')} of TCR is {found.get('Status')}"
-            raise ConfigurationError(msg, hint="see its state in the console of TCR")
+            raise RegistryError(msg, method="DescribeInstances", hint="see its state in the console")
         return found
 
     def _instances(self) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from harborsync.errors import ConnectionLost, Timeout
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ _CLOSED: Final = {
         "'tccli tcr DescribeInternalEndpoints'; elsewhere use NAME.tencentcloudcr.com"
     ),
 }
+_WRITES: Final = frozenset({"PATCH", "POST", "PUT"})
+_REFUSED: Final = frozenset({401, 403, 404})
+_MAYBE: Final = (
+    "the namespace may not exist: create it, or open the registry with create=auto; or this login "
+    "lacks the right (harborsync.permissions.tencent)"
+)
 
 
 class TcrTransport:
@@ -48,12 +56,12 @@ class TcrTransport:
     def send(self, call: Call) -> Answer:
         """Send a small request and read the whole answer."""
         with self._explained():
-            return self._inner.send(call)
+            return _diagnosed(self._inner.send(call))
 
     def upload(self, call: Call, body: Body) -> Answer:
         """Send a large body once."""
         with self._explained():
-            return self._inner.upload(call, body)
+            return _diagnosed(self._inner.upload(call, body))
 
     @contextmanager
     def stream(self, call: Call) -> Iterator[Stream]:
@@ -73,3 +81,9 @@ class TcrTransport:
         except (ConnectionLost, Timeout) as error:
             error.hint = error.hint or self._hint
             raise
+
+
+def _diagnosed(answer: Answer) -> Answer:
+    """Return an answer that says what a write which is refused may lack."""
+    is_refused = answer.method in _WRITES and answer.status in _REFUSED
+    return attrs.evolve(answer, diagnosis=_MAYBE) if is_refused else answer

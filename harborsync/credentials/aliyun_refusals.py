@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import attrs
@@ -23,8 +24,9 @@ from harborsync.errors import (
 
 _UNPARSED: Final = "SDK.UnknownServerError"
 _RAW: Final = "ServerResponseBody: "
-# What follows the first colon is the text that was signed, security token and all.
 _QUOTES_WHAT_WAS_SIGNED: Final = "SignatureDoesNotMatch"
+# What follows is the text that was signed, security token and all.
+_QUOTED: Final = re.compile(r"(?i)\s*(?:server string to sign|:).*", re.DOTALL)
 
 # Codes of the gateway and of STS by their documents; those of the registry in capitals by
 # issues (aliyun/aliyun-cli #232, goharbor/harbor #21096) and by the providers for Terraform.
@@ -161,7 +163,7 @@ def _said(error: Exception) -> Said:
     if code == _UNPARSED:
         code, message = _reread(message)
     if code == _QUOTES_WHAT_WAS_SIGNED:
-        message = message.partition(":")[0]
+        message = _QUOTED.sub("", message)
     return Said(
         code=code,
         message=message,

@@ -89,11 +89,15 @@ class AcrCatalog:
         """Return a repository, or None if it is not there."""
         return self._known.get(name) or self.look(name)
 
+    def forget(self, name: str) -> None:
+        """Remember a repository no longer: it was deleted meanwhile."""
+        self._known.pop(name, None)
+
     def look(self, name: str) -> AcrRepository | None:
         """Return a repository as it is now, or None if it is not there."""
         found = self._edition.find(name)
         if found is None:
-            self._known.pop(name, None)
+            self.forget(name)
         else:
             self._known[name] = found
         return found
@@ -156,6 +160,7 @@ class AcrRegistry:
             "tags are listed",
             lambda: self._proof.checked(repository, self._listed(repository)),
             lambda: self.registry.list_tags(repository),
+            of=repository,
         )
 
     def list_repositories(self) -> Iterator[str]:
@@ -168,6 +173,7 @@ class AcrRegistry:
         """Yield the tags, each once: a page moves on while others push."""
         found = self._catalog.find(repository)
         if found is None:
+            self._maker.note_lacking(repository)
             return
         self._maker.note(repository)
         seen: set[Tag | None] = set()
@@ -178,7 +184,8 @@ class AcrRegistry:
                     seen.add(artifact.tag)
                     yield artifact
         except NotFound:
-            return
+            self._catalog.forget(repository)
+            self._maker.note_lacking(repository)
 
     # --- writing ---------------------------------------------------------------------------
 

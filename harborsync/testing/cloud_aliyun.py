@@ -130,7 +130,7 @@ class AcrServers(CloudServers):
             signing_clock=signing_clock or SystemClock(),
             denied=denied,
         )
-        self.desk = PasswordDesk(USERNAME, clock, _denied)
+        self.desk = PasswordDesk(USERNAME, clock, _ended)
         self.repositories = CloudRepositories(
             clock,
             unknown=lambda name: _denied(),  # noqa: ARG005 - it does not tell
@@ -439,3 +439,7 @@ def page_of_number(rows: Sequence[Any], page: int, size: int) -> list[Any]:
 
 def _denied() -> Refusal:
     return Refusal(403, "DENIED", "requested access to the resource is denied")
+
+
+def _ended() -> Refusal:
+    return Refusal(401, "UNAUTHORIZED", "authentication required")

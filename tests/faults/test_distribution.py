@@ -231,13 +231,15 @@ def test_a_blob_that_went_away_is_told_in_mid_read() -> None:
 
 def test_a_token_that_ended_while_it_was_waited_for_is_no_refusal() -> None:
     """Who joined another thread's fetch asks for one himself; a fresh one that is refused is final."""
-    both_came, refused = threading.Barrier(2, timeout=20), threading.Event()
+    both_came = threading.Barrier(2, timeout=20)
+    asked, refused = threading.Event(), threading.Event()
 
     def script(request: Request) -> Fault | None:
         if request.path != TOKEN_PATH and not refused.is_set():
             both_came.wait()
         if request.path != TOKEN_PATH or refused.is_set():
             return None
+        asked.set()
         assert refused.wait(20)
         return faults.expire_tokens()
 
@@ -256,6 +258,7 @@ def test_a_token_that_ended_while_it_was_waited_for_is_no_refusal() -> None:
                 both = [pool.submit(registry.resolve, R, Tag("v1")) for _ in range(2)]
                 while [r.status for r in server.requests] != [401, 401]:
                     assert not both_came.broken
+                assert asked.wait(20)
                 refused.set()
                 errors = [each.exception() for each in both]
     assert [type(error) for error in errors if error] == [CredentialsRefused]

@@ -43,6 +43,7 @@ _BUSY: Final = re.compile(r"TOOMANYREQUESTS|ThrottlingException")
 _QUOTA: Final = re.compile(
     r"(?i)\bquota\b|storage limit|insufficient storage|configured upper limit"
 )
+_GOOGLES_RIGHT: Final = re.compile(r"(?i)permission .?artifactregistry\.")
 _NO_RIGHT: Final = (
     "grant the login a role that has it, see harborsync.permissions.google; a repository that is "
     "not there looks the same"
@@ -52,7 +53,7 @@ _ANNOTATED_LIST: Final = (
 )
 #: What Harbor (HARBOR §2) and Google say where the status alone would mislead.
 _TELLING: Final[tuple[tuple[re.Pattern[str], type[RegistryError], str], ...]] = (
-    (re.compile(r"(?i)permission .?artifactregistry\."), Denied, _NO_RIGHT),
+    (_GOOGLES_RIGHT, Denied, _NO_RIGHT),
     # regclient #466: docker's format knows no annotations.
     (re.compile(r"Failed to deserialize \S+\.manifest\.list\b"), RegistryError, _ANNOTATED_LIST),
     (
@@ -152,6 +153,11 @@ def error_from(answer: Answer, what: str, side: Side | None = None) -> RegistryE
         side=side,
         **more,
     )
+
+
+def is_about_a_right(answer: Answer) -> bool:
+    """Tell whether a token server refuses for a right, as Google's does, and not for the login."""
+    return bool(_GOOGLES_RIGHT.search(Refusal.of(answer).text))
 
 
 def request_id(answer: Answer) -> str | None:

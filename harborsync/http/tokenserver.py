@@ -13,7 +13,7 @@ import attrs
 
 from harborsync.credentials.base import Credential, Kind
 from harborsync.errors import AddressRefused, CredentialsRefused, RegistryError
-from harborsync.http.answers import Refusal, error_from
+from harborsync.http.answers import Refusal, error_from, is_about_a_right
 from harborsync.http.scopes import lacking
 from harborsync.http.tokens import Token, life_of
 from harborsync.secrets import MASK, Secret
@@ -213,7 +213,8 @@ def _refused(request: TokenRequest, answer: Answer) -> CredentialsRefused | Regi
     what = f"get a token from {request.url.origin}"
     credential = request.credential
     unusable = _wants_post(credential) and answer.status in _NO_POST
-    if credential is None or not (answer.status in _REFUSED or unusable):
+    is_about_login = answer.status in _REFUSED and not is_about_a_right(answer)
+    if credential is None or not (is_about_login or unusable):
         return error_from(answer, what)
     said = Refusal.of(answer).text
     kind = LoginRefused if answer.status == _UNKNOWN_LOGIN else CredentialsRefused

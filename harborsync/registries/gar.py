@@ -117,7 +117,7 @@ class GarRegistry:
         """Yield every tag of a repository; one that is not there has none.
 
         Raises:
-            InvalidReference: No image can have this path.
+            NotFound: No image can have this path.
         """
         self._place.check(repository)
         listing = self._told(repository)

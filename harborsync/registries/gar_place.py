@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import attrs
 
 from harborsync.clouds import recognise
-from harborsync.errors import InvalidReference, InvalidValue
+from harborsync.errors import InvalidValue, NotFound
 
 if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint
@@ -77,12 +77,12 @@ class GarPlace:
         Google answers 405 to a shorter one (goharbor/harbor #20682).
 
         Raises:
-            InvalidReference: It is too short.
+            NotFound: It is too short.
         """
         if len(_parts(repository)) < self.depth:
             parts = "PROJECT/IMAGE" if self.gcr else "PROJECT/REPOSITORY/IMAGE"
             msg = f"{repository!r} is the path of no image at {self.host}, which are {parts}"
-            raise InvalidReference(msg, hint="name the whole path, or lengthen the endpoint's")
+            raise NotFound(msg, hint="name the whole path, or lengthen the endpoint's")
 
     def unit_of(self, repository: str) -> str:
         """Return the path of the repository that an image lies in."""

@@ -44,7 +44,7 @@ from harborsync.testing.cloud_plane import (
 from harborsync.testing.profiles import LoopbackQuirks
 from harborsync.testing.server import LoopbackRegistry
 from harborsync.testing.server_wire import Refusal
-from harborsync.testing.tokens import TokenAuth
+from harborsync.testing.tokens import Access, TokenAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.testing.cloud_plane import CloudRepository
     from harborsync.testing.scripted import Heard, Said
-    from harborsync.testing.server_wire import Request
+    from harborsync.testing.server_wire import Request, Response
 
 PROJECT: Final = "acme"
 LOCATION: Final = "europe-west1"
@@ -100,10 +100,8 @@ class _Repositories(CloudRepositories):
         is_short = repository.count("/") < _UNIT
         if is_short and not request.path.endswith("/tags/list"):
             raise Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
-        action = "downloadArtifacts" if request.method in _READS else "uploadArtifacts"
-        right = f"artifactregistry.repositories.{action}"
-        if right in self._denied and not request.path.startswith("/storage/"):
-            raise Refusal(403, "DENIED", denied_text(right, unit_of(repository)))
+        if not request.path.startswith("/storage/"):
+            check_right(self._denied, request.method in _READS, repository)
         if not is_short:
             super().check_repository(request, repository)
 
@@ -111,10 +109,26 @@ class _Repositories(CloudRepositories):
 class _Auth(TokenAuth):
     """Sells registry tokens to who shows an access token, or the key of the service account."""
 
-    def __init__(self, office: TokenOffice, key: Callable[[], str], **more: Any) -> None:
+    def __init__(
+        self, office: TokenOffice, key: Callable[[], str], denied: set[str], **more: Any
+    ) -> None:
         super().__init__(users={}, **more)
         self._office = office
+        self._denied = denied
         self._account_key = key
+
+    def issue(self, request: Request, quirks: LoopbackQuirks) -> Response:
+        """Issue a token, unless a right for all of it is lacking: Google says so already here.
+
+        Raises:
+            Refusal: It is lacking, or the login is not good.
+        """
+        response = super().issue(request, quirks)
+        for name, value in request.query:
+            access = Access.parse(value) if name == "scope" else None
+            if access is not None:
+                check_right(self._denied, "push" not in access.actions, access.name)
+        return response
 
     def _basic_user(self, request: Request, quirks: LoopbackQuirks) -> str | None:  # noqa: ARG002
         header = request.headers.get("authorization", "")
@@ -177,7 +191,9 @@ class LoopbackGar(CloudServers):
             immutable=_immutable_tag,
             made_on_push=lambda name: made_on_push,  # noqa: ARG005
         )
-        self.auth = _Auth(self.office, lambda: self.key, clock=clock, lifetime=registry_token_life)
+        self.auth = _Auth(
+            self.office, lambda: self.key, self.denied, clock=clock, lifetime=registry_token_life
+        )
         registry = LoopbackRegistry(
             auth=self.auth,
             quirks=_QUIRKS,
@@ -420,6 +436,17 @@ class LoopbackGar(CloudServers):
 def unit_of(path: str) -> str:
     """Return the path of the repository that a path lies in: ``project/name``."""
     return "/".join(path.split("/")[:_UNIT])
+
+
+def check_right(denied: Collection[str], reads: bool, repository: str) -> None:  # noqa: FBT001
+    """Let a request pass that may be made.
+
+    Raises:
+        Refusal: The right for it is lacking.
+    """
+    right = f"artifactregistry.repositories.{'download' if reads else 'upload'}Artifacts"
+    if right in denied:
+        raise Refusal(403, "DENIED", denied_text(right, unit_of(repository)))
 
 
 def denied_text(right: str, resource: str) -> str:

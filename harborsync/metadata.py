@@ -251,7 +251,7 @@ class _Finishing:
         except (Cancelled, ConfigurationError):
             raise
         except HarborsyncError as error:
-            note = f"{what}: {error.message}"
+            note = f"{what}: {error}"
             if note not in self.notes:
                 self.notes.append(note)
             return None

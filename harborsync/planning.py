@@ -111,7 +111,7 @@ class Planning:
         try:
             return None if quotas is None else quotas.room(repository)
         except HarborsyncError as error:
-            note = f"how much room {to} has left is not known: {error.message}"
+            note = f"how much room {to} has left is not known: {error}"
             if note not in self.notes:
                 self.notes.append(note)
             return None

@@ -152,7 +152,8 @@ class Report:
     def warnings(self) -> tuple[str, ...]:
         """What went wrong beside the artifacts themselves, and makes no run fail."""
         found = [f"{r.step.source}: {text}" for r in self.results for text in r.warnings]
-        return (*found, *(_undescribed(each) for each in self.descriptions if each.failure))
+        described = ((each.change, each.failure) for each in self.descriptions)
+        return (*found, *(_undescribed(change, why) for change, why in described if why))
 
     @property
     def skipped(self) -> tuple[StepResult, ...]:
@@ -262,8 +263,8 @@ class Report:
         return labels + [("description", each.where, str(each)) for each in self.described]
 
 
-def _undescribed(result: DescriptionResult) -> str:
-    return f"{result.change.where}: its description could not be changed: {result.failure}"
+def _undescribed(change: DescriptionChange, failure: Failure) -> str:
+    return f"{change.where}: its description could not be changed: {failure.in_full}"
 
 
 def _flat(result: StepResult) -> dict[str, str | int | float | None]:

@@ -58,6 +58,8 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     except HarborsyncError as error:
         planning.failures.append(failure_of(rule, f"the repositories of {rule.source}", error))
         return []
+    if not repositories and scope is EVERYWHERE:
+        planning.notes.append(_finds_nothing(rule))
     hints = _hints(planning, rule, looked_at)
     if not planning.warehouse.pays(rule.source, repositories, hints):
         hints = NO_HINTS
@@ -66,6 +68,13 @@ def select(planning: Planning, rule: ReplicationRule, scope: Scope = EVERYWHERE)
     if rule.keep is not None:
         chosen = _kept(planning, rule, rule.keep, chosen)
     return [each for each in chosen if scope.covers(each.repository, each.tag)]
+
+
+def _finds_nothing(rule: ReplicationRule) -> str:
+    return (
+        f"rule {rule.name!r} finds no repository that it could want at {rule.source}: names are "
+        "whole, as they are in that registry, and what a login may not see is not there for it"
+    )
 
 
 def _looked_at(scope: Scope, keep: Keep | None) -> Scope:

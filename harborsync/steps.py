@@ -311,7 +311,7 @@ class _Attempt:
         try:
             relabel(self._job.warehouse.registry(step.to), step, self._job.emit, self._job.clock)
         except HarborsyncError as error:
-            warning = f"its labels could not be changed: {error.message}"
+            warning = f"its labels could not be changed: {error}"
             return attrs.evolve(result, warnings=(*result.warnings, warning))
         was_there = result.outcome is Outcome.SKIPPED
         outcome = Outcome.RELABELLED if was_there else result.outcome

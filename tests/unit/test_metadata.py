@@ -424,7 +424,7 @@ def test_what_one_side_cannot_keep_does_not_travel(poor: str) -> None:
 class _Closed(_Silent):
     """Lets nobody read or write labels and texts."""
 
-    error: Exception = Denied("not for you")
+    error: Exception = Denied("not for you", hint="ask for the permission")
 
     def get_labels(self, repository: str, digest: Digest) -> frozenset[str]:
         raise self.error
@@ -439,8 +439,10 @@ def test_labels_that_cannot_be_read_are_a_note() -> None:
     random_image(2).push_to(ends.source, APP, "v2")
     ends.source.set_description(APP, "known from the catalog")
     plan = ends.plan()
-    assert [note for note in plan.notes if "not for you" in note] == [
-        "the labels in team/app of mirror.example stay as they are: not for you"
+    (note,) = (note for note in plan.notes if "not for you" in note)
+    assert note.splitlines() == [
+        "the labels in team/app of mirror.example stay as they are: not for you",
+        "  hint: ask for the permission",
     ]
     report = ends.run()
     assert (report.ok, len(report.copied), len(report.described)) == (True, 2, 1)
@@ -503,10 +505,10 @@ class _ReadOnly(MemoryRegistry):
     def change_labels(
         self, repository: str, digest: Digest, *, attach: Sequence[Label], detach: frozenset[str]
     ) -> None:
-        raise Denied("no labels from you")
+        raise Denied("no labels from you", hint="log in as the owner")
 
     def set_description(self, repository: str, text: str) -> None:
-        raise Denied("no texts from you")
+        raise Denied("no texts from you", hint="log in as the owner")
 
 
 def test_what_cannot_be_written_is_a_warning() -> None:
@@ -520,10 +522,12 @@ def test_what_cannot_be_written_is_a_warning() -> None:
         assert (report.ok, result.outcome, result.labels) == (True, outcome, None)
         assert report.described == ()
         labels, text = report.warnings
-        assert labels.endswith("its labels could not be changed: no labels from you")
-        assert text == (
-            "mirror.example/team/app: its description could not be changed: no texts from you"
-        )
+        advice = "  hint: log in as the owner"
+        assert labels.endswith(f"its labels could not be changed: no labels from you\n{advice}")
+        assert text.splitlines() == [
+            "mirror.example/team/app: its description could not be changed: no texts from you",
+            advice,
+        ]
         assert f"warning: {text}" in str(report)
 
 

@@ -95,6 +95,20 @@ def test_repositories_that_are_named_need_no_catalog(fields: dict[str, Any]) -> 
     assert _selected(registry, _rule(**fields)) == ["team/web:v1"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"where": "name is 'app'", "source": "source.example/team"}, {"where": "name like 'x/**'"}],
+)
+def test_a_rule_that_finds_no_repository_is_noted(fields: dict[str, Any]) -> None:
+    """A slip of the pen copies nothing for years; an event that brings nothing is no slip."""
+    planning = _planning(_filled(MemoryRegistry("source"), *SOME))
+    assert select(planning, _rule(**fields)) == []
+    (note,) = planning.notes
+    assert note.startswith("rule 'r' finds no repository that it could want at source.example")
+    select(planning, _rule(**fields), Scope(repositories=frozenset({"other/db"})))
+    assert planning.notes == [note]
+
+
 def test_repositories_outside_of_the_source_are_refused() -> None:
     """A name that is not below the endpoint's prefix would never be looked into."""
     rule = _rule(source="source.example/team", repositories=("team/app", "other/app"))

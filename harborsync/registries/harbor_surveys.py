@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harborsync.errors import (
     CredentialsError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harborsync.artifact import Artifact, Hints
     from harborsync.harbor.query import Term
     from harborsync.reference import Tag
-    from harborsync.registries.harbor_artifacts import Record
+    from harborsync.registries.harbor_artifacts import Listed
     from harborsync.registries.harbor_catalog import Catalog
     from harborsync.registries.harbor_labels import Labels
     from harborsync.registries.harbor_lists import Lists
@@ -43,7 +43,15 @@ _AT_ONCE: Final = 8
 _SEVERAL: Final = 2
 
 _Surveyed = tuple[str, tuple["Artifact", ...]]
+_Told = tuple["str | None", "Listed | None"]
 _Tags = dict[str, tuple["Artifact", ...]]
+
+
+class _Page(NamedTuple):
+    """A page of a project's artifacts: what is told, and how many artifacts there are."""
+
+    told: tuple[_Told, ...]
+    total: int | None
 
 
 class Surveys:
@@ -113,35 +121,36 @@ class Surveys:
         return sum(max(1, ceil(counts[name] / PAGE_SIZE)) for name in members)
 
     def _pages_of_project(self, project: str) -> int:
-        counts = self._catalog.counts
+        counts = self._catalog.counts.copy()  # others may be listing it
         of_project = (n for name, n in counts.items() if name.startswith(f"{project}/"))
         return ceil(sum(of_project) / PAGE_SIZE)
 
     def _walk(self, project: str, members: list[str], pool: Executor) -> _Tags | None:
         """Walk through a project, unless its first page shows that it is longer than the lists."""
-        page = partial(
-            self._lists.api.page,
-            projects(project, "artifacts"),
-            {**TOLD, "q": TAGGED},
-            what=f"list artifacts of the project {project}",
-            needs=NEEDS,
-        )
-        first = page()
+        page = partial(self._page, project)
+        first = page(1)
         if first.total is None:
             return None
         last = ceil(first.total / PAGE_SIZE)
         if last > (self._pages_of_each(members) or len(members)):
             return None
-        others = list(pool.map(lambda number: page(number=number), range(2, last + 1)))
-        if any(each.total != first.total for each in others):
+        pages = (first, *pool.map(page, range(2, last + 1)))
+        if any(each.total != first.total for each in pages):
             return None  # it changed meanwhile, and pages read at once do not fit together then
-        return self._sorted(members, chain.from_iterable(each.items for each in (first, *others)))
+        return self._sorted(members, chain.from_iterable(each.told for each in pages))
 
-    def _sorted(self, members: list[str], records: Iterable[Record]) -> _Tags:
+    def _page(self, project: str, number: int) -> _Page:
+        """Read a page at once: as it came, it would be several times as large."""
+        what = f"list artifacts of the project {project}"
+        path, query = projects(project, "artifacts"), {**TOLD, "q": TAGGED}
+        found = self._lists.api.page(path, query, number, what=what, needs=NEEDS)
+        told = tuple((record.get("repository_name"), listed(record)) for record in found.items)
+        return _Page(told, found.total)
+
+    def _sorted(self, members: list[str], told: Iterable[_Told]) -> _Tags:
         """Put each artifact into its repository, once however often it is listed."""
         found: dict[str, dict[Tag | None, Artifact]] = {name: {} for name in members}
-        for record in records:
-            one, repository = listed(record), record.get("repository_name")
+        for repository, one in told:
             if one is not None and repository in found:
                 self._lists.notes.take(repository, one)
                 found[repository] |= {each.tag: each for each in one.artifacts(repository)}

@@ -37,7 +37,7 @@ _NAME: Final = (
 )
 # A field of JSON, of a header, of a form or of a Python repr, up to the end of its value.
 _FIELD: Final = re.compile(
-    rf"""(?ix) (\b{_NAME} \\? ['"]? \s* (?:[:=] | =>) \s* (?:b(?=["']))? )
+    rf"""(?ix) (\b{_NAME} \\? ['"]? \s* (?:[:=] | => | %(?:25)?3D) \s* (?:b(?=["']))? )
     (?: (\\?["']) .*? (?:\2|$) | (?:(?:basic|bearer|TC3-HMAC-SHA256|AWS4-HMAC-SHA256|acs)\s+)?
     [^\s,;&<>}})\]"']+ (?:,\s*(?:SignedHeaders|Signature)=[^\s,]+)* )"""
 )

@@ -151,6 +151,13 @@ class AcrServers(CloudServers):
         self.sts = RamSts(self.keyring, self.log, clock)
 
     @property
+    def endpoint(self) -> Endpoint:
+        """Where it is, as an endpoint to open with the access key in the environment."""
+        return Endpoint(
+            provider="acr", address=self.host, plain_http=True, option_items=self.options
+        )
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that hold the first access key."""
         return self.keyring.environment
@@ -317,10 +324,9 @@ class LoopbackAcr(AcrServers):
         }
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where it is, as an endpoint to open with the access key in the environment."""
-        options = {"instance_id": INSTANCE, **self.options}
-        return Endpoint(provider="acr", address=self.host, plain_http=True, option_items=options)
+    def options(self) -> dict[str, str]:
+        """The options of an endpoint for it."""
+        return {"instance_id": INSTANCE, **super().options}
 
     def serve(self, heard: Heard) -> Said:
         """Answer a request to the registry's API."""

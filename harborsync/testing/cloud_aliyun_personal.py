@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from harborsync.endpoint import Endpoint
 from harborsync.testing.cloud_aliyun import REGION, USERNAME, AcrServers, page_of_number
 from harborsync.testing.cloud_aliyun_ram import refused, request_id, said
 from harborsync.testing.cloud_aliyun_sign import parameters
@@ -94,10 +93,9 @@ class LoopbackAcrPersonal(AcrServers):
         }
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where it is, as an endpoint to open with the access key in the environment."""
-        options = {"edition": "personal", **self.options}
-        return Endpoint(provider="acr", address=self.host, plain_http=True, option_items=options)
+    def options(self) -> dict[str, str]:
+        """The options of an endpoint for it."""
+        return {"edition": "personal", **super().options}
 
     def serve(self, heard: Heard) -> Said:
         """Answer a request to the registry's API."""

@@ -23,6 +23,7 @@ TEXTS = {
     "bearer": "Authorization: Bearer s3cr3t+marker/==",
     "address": f"GET https://api.example/?AccessKeyId=AK&Signature={MARKER} failed",
     "login in an address": "https://user:s3cr3t%2B@api.example/",
+    "what alibaba signs": "POST&%2F&AccessKeyId%3DAK%26SecurityToken%3Ds3cr3t%252Bmarker%26Version%3D1",
     "tencent": f"{{'X-TC-Token': '{MARKER}'}}",
 }
 

@@ -10,7 +10,7 @@ import attrs
 from harborsync.harbor.collection import Collection
 from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse, url_mistakes
 from harborsync.harbor.records import MASK, read, write
-from harborsync.secrets import Secret  # noqa: TC001 - read at run time
+from harborsync.secrets import Secret, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,11 @@ class RegistryCredential:
     access_secret: Secret | None = None
 
 
+def _shown(url: str) -> str:
+    """Return an address as it may be shown: Harbor itself takes one that holds a login."""
+    return repr(redact_url(url))
+
+
 @attrs.frozen(kw_only=True)
 class RemoteRegistry:
     """A registry as a Harbor knows it.
@@ -78,7 +83,7 @@ class RemoteRegistry:
     id: int | None = None
     name: str = ""
     type: str = ""
-    url: str = ""
+    url: str = attrs.field(default="", repr=_shown)
     description: str = ""
     credential: RegistryCredential | None = None
     insecure: bool = False

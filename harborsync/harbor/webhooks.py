@@ -12,7 +12,7 @@ from harborsync.harbor.collection import Collection
 from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse, url_mistakes
 from harborsync.harbor.query import projects
 from harborsync.harbor.records import read_all, write
-from harborsync.secrets import Secret  # noqa: TC001 - read at run time
+from harborsync.secrets import Secret, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +46,20 @@ class PayloadFormat(StrEnum):
     CLOUD_EVENTS = "CloudEvents"
 
 
+def _host(address: str) -> str:
+    """Return an address as it may be shown: what is behind the host is a secret of many services."""
+    start, _, rest = redact_url(address).partition("://")
+    host, slash, _ = rest.partition("/")
+    return repr(f"{start}://{host}/…" if slash else redact_url(address))
+
+
 @attrs.frozen(kw_only=True)
 class WebhookTarget:
     """A place that is told.
 
     Attributes:
         type: ``http`` or ``slack``.
-        address: Where it is.
+        address: Where it is; no text shows more of it than the host.
         auth_header: What is sent as the Authorization header, word for word: all there is to
             know Harbor by. Whoever may read the policy can read it.
         skip_cert_verify: Whether its certificate is not checked.
@@ -60,7 +67,7 @@ class WebhookTarget:
     """
 
     type: str = _HTTP
-    address: str = ""
+    address: str = attrs.field(default="", repr=_host)
     auth_header: Secret | None = None
     skip_cert_verify: bool = False
     payload_format: str = ""

@@ -176,3 +176,9 @@ def test_a_type_of_a_newer_harbor_can_be_changed(harbor: Harbor, far: RemoteRegi
     found = attrs.evolve(harbor.registries.get(made), type="brand-new", description="kept")
     harbor.registries.update(found)
     assert harbor.registries.get(made).description == "kept"
+
+
+def test_an_address_is_shown_without_a_login() -> None:
+    """Harbor takes one that holds a login; here it is refused, and never printed."""
+    careless = attrs.evolve(GOOD, url="https://me:hunter2@far.example")
+    assert "url='https://far.example'," in repr(careless)

@@ -87,3 +87,16 @@ def test_a_format_is_sent_as_it_was_chosen(harbor: Harbor) -> None:
 def test_a_format_that_was_not_chosen_is_not_sent() -> None:
     """Harbor takes none for slack, and none before 2.8."""
     assert "payload_format" not in _body(HOOK)["targets"][0]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://hooks.chat.example/services/T1/s3cret", "'https://hooks.chat.example/…'"),
+        ("https://me:s3cret@ci.example/hook?token=s3cret", "'https://ci.example/…'"),
+        ("https://ci.example", "'https://ci.example'"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_secret(address: str, shown: str) -> None:
+    """Who knows the whole address of a chat room's webhook may write there."""
+    assert f"address={shown}," in repr(WebhookTarget(address=address))

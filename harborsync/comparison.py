@@ -182,7 +182,8 @@ class _Comparison:
             return action, reason
         if self._rule.on_conflict is OnConflict.SKIP:
             return Action.SKIP, f"left alone: the tag is immutable there and has {found}"
-        return Action.CONFLICT, f"the tag is immutable there and has {found}"
+        advice = "change the rule that keeps it, or choose another tag"
+        return Action.CONFLICT, f"the tag is immutable there and has {found}: {advice}"
 
     def _is_immutable(self, name: ArtifactRef, *, asking: bool) -> bool:
         """Tell whether the tag cannot be moved, as the listing tells or, if need be, a request."""

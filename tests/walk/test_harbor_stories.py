@@ -235,7 +235,8 @@ def test_a_tag_that_is_made_immutable_after_planning_stays(walk: Walk) -> None:
     assert target.tags("team/app") == {"v1": AMD.digest}
     (step,) = walk.replicator(source, target, on_conflict="overwrite").plan()
     assert step.action is Action.CONFLICT
-    assert step.reason == f"the tag is immutable there and has {AMD.digest}"
+    advice = "change the rule that keeps it, or choose another tag"
+    assert step.reason == f"the tag is immutable there and has {AMD.digest}: {advice}"
 
 
 def test_an_immutable_tag_that_is_identical_by_now_is_done(walk: Walk) -> None:

@@ -37,6 +37,8 @@ _THERE: Final = frozenset(
 _BELOW: Final = "ClientNetworkError"
 
 MEANINGS: Final = (
+    # What is there already; whoever makes something knows that by the code.
+    Meaning(r"(?!.*Not).*(?:Exists?|Conflict)", RegistryError),
     # --- who we are
     Meaning(
         r"AuthFailure\.(?:SecretIdNotFound|InvalidSecretId)",

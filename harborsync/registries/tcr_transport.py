@@ -86,4 +86,6 @@ class TcrTransport:
 def _diagnosed(answer: Answer) -> Answer:
     """Return an answer that says what a write which is refused may lack."""
     is_refused = answer.method in _WRITES and answer.status in _REFUSED
-    return attrs.evolve(answer, diagnosis=_MAYBE) if is_refused else answer
+    if not is_refused or answer.diagnosis:
+        return answer
+    return attrs.evolve(answer, diagnosis=_MAYBE)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 
     from harborsync.graph import Graph, Satellite, SourceRepository
     from harborsync.registry import Registry
+
+
+# A repository without tags may hold what a run has brought that was killed before its first tag;
+# blobs longer than this are worth asking for.
+_SENT_UNASKED: Final = 2**20
 
 
 class Spread(Protocol):
@@ -542,7 +547,7 @@ class _Copy:
                 blob,
                 partial(self._open, blob),
                 mount_from=self._origins(mount_from),
-                absent=self._target.is_new,
+                absent=self._target.is_new and blob.size <= _SENT_UNASKED,
             )
         self.tally.add(blob, put)
         self._tell(BlobFinished, blob, outcome=put.outcome)

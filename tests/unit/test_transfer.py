@@ -326,6 +326,18 @@ def test_a_blob_of_another_repository_is_mounted(road: _Road) -> None:
     )
 
 
+def test_long_blobs_that_a_killed_run_left_are_not_sent_again(road: _Road) -> None:
+    """A repository without a tag may hold them; short ones are cheaper to send than to ask for."""
+    image = random_image(1, layers=2, layer_bytes=2**20 + 1)
+    road.bring(image)
+    for blob in image.blobs:
+        MemoryRegistry.put_blob(road.mirror, THERE, blob.descriptor, blob.open)
+    tally = road.copy(image, tags=NOTHING)
+    sizes = [len(blob.content) for blob in image.blobs]
+    assert tally.bytes_sent == min(sizes)
+    assert tally.bytes_present == sum(sizes) - min(sizes)
+
+
 def test_a_blob_that_is_there_is_counted_as_present(road: _Road) -> None:
     """Nothing is sent for it, by this run or by another."""
     image = random_image(1)

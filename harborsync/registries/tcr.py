@@ -64,16 +64,6 @@ _QUIRKS: Final = {
 _OPTIONS: Final = CLOUD_OPTIONS - {"account_id"} | IDENTITY_OPTIONS | {"edition"}
 #: Up to so many repositories are asked for one by one, more by the list of all.
 _FEW: Final = 3
-_NOT_TAKEN: Final = {
-    Edition.ENTERPRISE: (
-        "a login that was bought lasts an hour; of a service account see its end, its namespaces "
-        "and that its name begins with tcr$; an API key is no login of the registry"
-    ),
-    Edition.PERSONAL: (
-        "the user is the id of the account and the password the one set in the console of the "
-        "personal edition; an API key is no login of the registry"
-    ),
-}
 
 
 class TcrMaker:
@@ -286,8 +276,7 @@ class TcrDescriptions:
 
 
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
-    from harborsync.http.doors import Door  # noqa: PLC0415 - loads requests
-    from harborsync.http.options import check_names  # noqa: PLC0415
+    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
     from harborsync.http.session import open_transport  # noqa: PLC0415
     from harborsync.registries.tcr_transport import TcrTransport  # noqa: PLC0415
 
@@ -300,11 +289,7 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     edition: TcrEdition = PersonalEdition(api) if is_personal else EnterpriseEdition(api)
     logins = with_cloud(context.credentials, edition.log_in, context.clock)
     context = attrs.evolve(context, credentials=logins)
-    way = open_transport(
-        at_host(endpoint, place.host, place.prefix),
-        context,
-        door=Door(if_not_taken=_NOT_TAKEN[place.edition]),
-    )
+    way = open_transport(at_host(endpoint, place.host, place.prefix), context)
     transport = TcrTransport(way, place, api.close)
     return TcrRegistry(place, edition, endpoint, transport, context).registry
 

@@ -188,7 +188,9 @@ class TcrApi:
             raise Denied(msg, method="DescribeInstances", hint=hint)
         if found.get("Status") != _RUNNING:
             msg = f"the instance {found.get('RegistryName')} of TCR is {found.get('Status')}"
-            raise RegistryError(msg, method="DescribeInstances", hint="see its state in the console")
+            raise RegistryError(
+                msg, method="DescribeInstances", hint="see its state in the console"
+            )
         return found
 
     def _instances(self) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from harborsync.errors import ConnectionLost, Timeout
+from harborsync.http.tokenserver import LoginRefused
+from harborsync.registries.tcr_place import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,16 @@ _CLOSED: Final = {
         "'tccli tcr DescribeInternalEndpoints'; elsewhere use NAME.tencentcloudcr.com"
     ),
 }
+_NOT_TAKEN: Final = {
+    Edition.ENTERPRISE: (
+        "a login that was bought lasts an hour; of a service account see its end, its namespaces "
+        "and that its name begins with tcr$; an API key is no login of the registry"
+    ),
+    Edition.PERSONAL: (
+        "the user is the id of the account and the password the one set in the console of the "
+        "personal edition; an API key is no login of the registry"
+    ),
+}
 _WRITES: Final = frozenset({"PATCH", "POST", "PUT"})
 _REFUSED: Final = frozenset({401, 403, 404})
 _MAYBE: Final = (
@@ -35,7 +47,7 @@ _MAYBE: Final = (
 
 
 class TcrTransport:
-    """A :class:`~harborsync.http.wire.Transport` that tells why nobody may have answered.
+    """A :class:`~harborsync.http.wire.Transport` that tells why nobody may have answered, or let one in.
 
     Args:
         inner: The way there.
@@ -45,7 +57,7 @@ class TcrTransport:
 
     def __init__(self, inner: Transport, place: TcrPlace, close: Callable[[], None]) -> None:
         self._inner = inner
-        self._hint = _CLOSED.get(place.net)
+        self._place = place
         self._close = close
 
     @property
@@ -79,7 +91,10 @@ class TcrTransport:
         try:
             yield
         except (ConnectionLost, Timeout) as error:
-            error.hint = error.hint or self._hint
+            error.hint = error.hint or _CLOSED.get(self._place.net)
+            raise
+        except LoginRefused as error:
+            error.hint = _NOT_TAKEN[self._place.edition]
             raise
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.auth import exceptions
+from google.auth import exceptions as untyped
 
 from harborsync import errors
 from harborsync.credentials.google_refusals import MEANINGS, Unsuccessful, error_of
 from harborsync.credentials.refusals import Said
+
+exceptions: Any = untyped
 
 # What an API says, what we make of it, and a word of the remedy.
 SAID = (

@@ -36,3 +36,12 @@ def test_a_project_that_cannot_be_called_so_is_told_before_any_request(
     with pytest.raises(InvalidValue, match="is no project's name"):
         harbor.projects.create(name)
     assert server.requests == ()
+
+
+def test_a_list_tells_of_each_project_what_asking_for_it_tells(harbor: Harbor) -> None:
+    """Whether it is public, and whose it is: a list without details leaves both out (03-projects)."""
+    harbor.projects.create("open", public=True)
+    listed = {each.name: each for each in harbor.projects.list()}
+    assert listed == {name: harbor.projects.get(name) for name in listed}
+    assert (listed["open"].is_public, listed["app"].is_public) == (True, False)
+    assert listed["open"].owner_name == "admin"

@@ -45,7 +45,7 @@ class Preheated:
         return self.execution is not None and self.execution.ok
 
     def __str__(self) -> str:
-        """Return one line for people."""
+        """Return it for people, with what to do where it failed."""
         return f"{self.project}/{self.policy}: {self._outcome()}"
 
     def _outcome(self) -> str:
@@ -85,5 +85,5 @@ def _run(harbor: Harbor, project: str, name: str, at_most: float) -> Preheated:
     try:
         run = harbor.preheat.run_and_watch(project, name, at_most=at_most)
     except HarborsyncError as error:
-        return Preheated(project=project, policy=name, failure=error.message)
+        return Preheated(project=project, policy=name, failure=str(error))
     return Preheated(project=project, policy=name, execution=run)

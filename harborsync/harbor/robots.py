@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from harborsync.errors import ConfigurationError, InvalidValue, Side
+from harborsync.errors import ConfigurationError, HarborsyncError, InvalidValue, Side
 from harborsync.harbor.collection import Collection
 from harborsync.harbor.mistakes import Mistake, name_mistakes, refuse
 from harborsync.harbor.query import Q
@@ -283,7 +283,18 @@ class Robots:
             expires_at=told.expires_at,
             creation_time=told.creation_time,
         )
-        return made if secret is None else attrs.evolve(made, secret=self.rotate(made, secret))
+        return made if secret is None else self._with_secret(made, secret)
+
+    def _with_secret(self, made: Robot, secret: Secret) -> Robot:
+        """Give a new robot its secret; if that fails, say that the robot is there."""
+        try:
+            return attrs.evolve(made, secret=self.rotate(made, secret))
+        except HarborsyncError as error:
+            left = (
+                f"the robot {made.name} is there all the same: rotate or delete it, by id {made.id}"
+            )
+            error.hint = f"{error.hint}; {left}" if error.hint else left
+            raise
 
     def update(self, robot: Robot) -> None:
         """Change what one may do, its description, its life span, or whether it can log in.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from harborsync.errors import ConfigurationError, InvalidValue, NotFound, Side
+from harborsync.errors import ConfigurationError, InvalidValue, NotFound, RegistryError, Side
 from harborsync.harbor.robots import (
     FOREVER,
     Permission,
@@ -21,6 +21,7 @@ from harborsync.harbor.robots import (
 from harborsync.permissions.harbor import Access, Kind, Purpose, needed
 from harborsync.rule import ReplicationRule
 from harborsync.secrets import Secret
+from harborsync.testing import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,6 +194,18 @@ def test_a_secret_of_ones_own_is_taken(
     assert list(open_as(robot.name, first.reveal()).registries.list()) == []
     assert harbor.robots.rotate(robot, second) == second
     assert list(open_as(robot.name, second.reveal()).registries.list()) == []
+
+
+def test_a_robot_that_does_not_get_its_secret_is_told_of(
+    harbor: Harbor, server: LoopbackHarbor
+) -> None:
+    """It is there, and another of its name would be refused."""
+    server.faults = faults.FaultScript(faults.on("PATCH", "/robots/", faults.status(403)))
+    with pytest.raises(RegistryError, match="cannot change the secret of robot") as caught:
+        harbor.robots.create(READER, secret=Secret("Chosen-Secret-1"))
+    (robot,) = harbor.robots.list(project="app")
+    assert f"{robot.name} is there all the same" in str(caught.value.hint)
+    assert f"by id {robot.id}" in str(caught.value.hint)
 
 
 def test_harbor_makes_a_secret_if_one_has_none(harbor: Harbor) -> None:

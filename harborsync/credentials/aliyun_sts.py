@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from harborsync.credentials.aliyun import AliyunIdentity, RamRole
     from harborsync.endpoint import Endpoint
+    from harborsync.http.metadata import MetadataTransport
     from harborsync.http.wire import Answer
     from harborsync.provider import OpenContext
 
@@ -49,6 +50,7 @@ class Sts:
         endpoint: The registry's endpoint, whose options say how the cable is laid.
         context: Clock, policy, limits, cancel flag, listeners.
         environ: The variables of this process.
+        metadata: The way to the metadata service of a machine; to the usual address if None.
     """
 
     url: str
@@ -56,6 +58,7 @@ class Sts:
     endpoint: Endpoint
     context: OpenContext
     environ: Mapping[str, str] = attrs.field(default=os.environ, repr=False)
+    metadata: MetadataTransport | None = None
 
     def keys_of(self, identity: AliyunIdentity) -> RenewingKeys:
         """Return the keys of an identity; asks nobody yet."""
@@ -77,13 +80,13 @@ class Sts:
         return self._of_machine("") if pod is None else pod()
 
     def _of_machine(self, role: str) -> Keys:
-        from harborsync.http.metadata import ALIBABA, MetadataTransport  # noqa: PLC0415
+        from harborsync.http.metadata import ALIBABA, MetadataTransport  # noqa: PLC0415 - a cable
 
         is_off = self.environ.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() in _TRUE
         if is_off and not role:
             return nobody()
         named = role or self.environ.get("ALIBABA_CLOUD_ECS_METADATA", "")
-        return EcsKeys(metadata=MetadataTransport(ALIBABA), role=named)()
+        return EcsKeys(metadata=self.metadata or MetadataTransport(ALIBABA), role=named)()
 
     # --- sessions --------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ _NO_RIGHT: Final = (
     "it: harborsync.permissions.aliyun writes a policy; AliyunContainerRegistryReadOnlyAccess "
     "does not allow to push"
 )
+_NO_REPOSITORY: Final = ("NAME_UNKNOWN", "its API knows no such repository")
+_NO_API: Final = ("UNSUPPORTED", "the repository is there")
 _IMMUTABLE: Final = "choose another tag, or switch off the repository's tag immutability"
 
 
@@ -105,15 +107,15 @@ class AcrTransport:
         if answer.status not in _DENIED or not repository_of(call.scopes):
             return answer
         found = self._found(call)
-        if found is None:
-            return _missing(call, answer.status)
+        if found is None or _asks_for_referrers(call, found):
+            return _lacking(call, answer.status, _NO_REPOSITORY if found is None else _NO_API)
         return attrs.evolve(answer, diagnosis=_MAYBE if found is UNAVAILABLE else _NO_RIGHT)
 
     def _instead(self, call: Call, error: CredentialsRefused) -> Answer:
         """Return what to say where a token for the repository is not to be had."""
         found = self._found(call)
-        if found is None:
-            return _missing(call, 401)
+        if found is None or _asks_for_referrers(call, found):
+            return _lacking(call, 401, _NO_REPOSITORY if found is None else _NO_API)
         if found is UNAVAILABLE:
             raise type(error)(error.message, hint=_MAYBE) from None
         msg = f"cannot {call.what}: {error.message}"
@@ -152,10 +154,18 @@ def looking(find: Callable[[str], AcrRepository | None]) -> Callable[[str], Any]
     return look
 
 
-def _missing(call: Call, status: int) -> Answer:
-    """Return the answer that a registry gives who says what is not there."""
-    text = f"the registry answers {status}, and its API knows no such repository"
-    error = {"code": "NAME_UNKNOWN", "message": text}
+def _asks_for_referrers(call: Call, found: AcrRepository | Unknown) -> bool:
+    """Tell whether the refusal may be of the API alone, which not every instance has.
+
+    Who may not pull is told so by what is asked next, the fallback tag (OCI-6.1).
+    """
+    return "/referrers/" in call.url and not isinstance(found, Unknown)
+
+
+def _lacking(call: Call, status: int, said: tuple[str, str]) -> Answer:
+    """Return the answer that a registry gives which says what is not there."""
+    code, text = said
+    error = {"code": code, "message": f"the registry answers {status}, and {text}"}
     return Answer(
         method=call.method,
         url=call.url,

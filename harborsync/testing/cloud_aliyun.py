@@ -7,7 +7,8 @@
     ('acr', 'cri-0123456789abcdef')
 
 Signatures, nonces and times are verified, logins and sessions end, pages have an end; and the
-registry beside the API denies what is not there in the same words as what may not be used.
+registry beside the API denies what is not there in the same words as what may not be used. What
+is not emulated answers ``InvalidAction.NotFound``.
 """
 
 from __future__ import annotations
@@ -343,6 +344,8 @@ class LoopbackAcr(AcrServers):
         return said(200, {**more, **answer})
 
     def _result(self, action: str, told: dict[str, str]) -> dict[str, Any]:
+        if action not in self._actions:
+            raise ApiRefusal(404, "InvalidAction.NotFound", "Specified api is not found.")
         if told.get("InstanceId") != INSTANCE:
             raise ApiRefusal(200, "INSTANCE_NOT_EXIST", "instance is not exist.")
         return self._actions[action](told)

@@ -102,12 +102,17 @@ class LoopbackAcrPersonal(AcrServers):
         asked = _Asked.of(heard)
         try:
             who = self.admitted(heard, asked.operation)
-            data = self._operations[asked.operation](asked)
+            data = self._result(asked)
         except ApiRefusal as refusal:
             self.log.note(ApiCall(operation=asked.operation, code=refusal.code))
             return _in_small_letters(refusal)
         self.log.note(ApiCall(operation=asked.operation, who=who))
         return said(200, {"data": data, "requestId": request_id()})
+
+    def _result(self, asked: _Asked) -> dict[str, Any]:
+        if asked.operation not in self._operations:
+            raise ApiRefusal(404, "InvalidAction.NotFound", "Specified api is not found.")
+        return self._operations[asked.operation](asked)
 
     def _authorize(self, asked: _Asked) -> dict[str, Any]:  # noqa: ARG002 - one signature for all
         if not self.is_open:

@@ -28,6 +28,7 @@ from harborsync.errors import (
     RegistryError,
     ServerError,
 )
+from harborsync.http.metadata import MetadataTransport
 from harborsync.provider import OpenContext
 from harborsync.retry import RetryPolicy
 from harborsync.secrets import Secret
@@ -141,6 +142,32 @@ def test_roles_are_assumed_one_by_the_other(acr: LoopbackAcr, clock: FakeClock) 
     with pytest.raises(Denied) as caught:
         _who(acr, clock, wrong)
     assert "AliyunSTSAssumeRoleAccess" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("identity", [AliyunIdentity(), AliyunIdentity(ecs_role="node")])
+def test_a_machine_is_the_last_that_is_asked(clock: FakeClock, identity: AliyunIdentity) -> None:
+    """Unless its role is named."""
+    session = {
+        "AccessKeyId": "STS.node",
+        "AccessKeySecret": "s",
+        "SecurityToken": "t",
+        "Expiration": "2099-01-01T00:00:00Z",
+    }
+
+    def answer(heard: Heard) -> Said:
+        is_role = heard.path.endswith("/node")
+        return Said(body=json.dumps(session).encode() if is_role else b"node")
+
+    with ScriptedServer(answer) as server:
+        sts = Sts(
+            url="https://sts.example",
+            region=REGION,
+            endpoint=Endpoint(provider="acr", address="x.example"),
+            context=_context(clock),
+            environ={},
+            metadata=MetadataTransport("127.0.0.1", server.port),
+        )
+        assert sts.keys_of(identity).get().key_id == "STS.node"
 
 
 def test_where_machines_are_not_to_be_asked_there_is_nobody(

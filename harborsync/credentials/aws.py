@@ -15,7 +15,9 @@ import re
 import threading
 from datetime import UTC
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -25,7 +27,7 @@ from harborsync.credentials.base import Credential
 from harborsync.credentials.calling import CloudApi, budget_of
 from harborsync.credentials.hushed import load_sdk
 from harborsync.errors import ConfigurationError, CredentialsError, InvalidValue
-from harborsync.secrets import Secret
+from harborsync.secrets import Secret, redact_url
 from harborsync.units import Duration
 
 if TYPE_CHECKING:
@@ -219,7 +221,7 @@ class AwsPlace:
         dual_stack: Whether those with IPv6 are.
         url: The API's address where it is not the usual one, such as a VPC endpoint's, or None.
         sts_url: The same for STS.
-        proxy: The proxy to go through, or None for what the environment says.
+        proxy: The proxy to go through, ``none``, or None for what the environment says.
     """
 
     region: str
@@ -297,7 +299,7 @@ class AwsApi:
             context=self._context,
             budget=budget_of(name, clock, self._per_second),
             translate=lambda error, what: error_of(error, what, clock.now()),
-            expected=(exceptions.BotoCoreError, exceptions.ClientError),
+            expected=(exceptions.BotoCoreError, exceptions.ClientError, *_SET_UP_WRONG),
         )
 
     def _made(self) -> Any:
@@ -310,6 +312,10 @@ class AwsApi:
                 )
             return self._client
 
+
+# What the SDK lets through when its configuration names a file, a program or an address that is
+# none, or a code is to be typed where nobody sits.
+_SET_UP_WRONG: Final = (OSError, ValueError, EOFError)
 
 # A session may be shared by several registries.
 _making: Final = threading.Lock()
@@ -365,11 +371,15 @@ class _Only:
 def _client(
     session: Session, service: str, url: str | None, place: AwsPlace, context: OpenContext
 ) -> Any:
-    """Return a client that repeats nothing by itself and obeys our timeouts."""
+    """Return a client that repeats nothing by itself and obeys our timeouts.
+
+    Raises:
+        ConfigurationError: It would speak in the clear.
+    """
     config = load_sdk("botocore.config", extra=EXTRA, purpose=_PURPOSE)
     limits = context.limits
     make: Any = session.client
-    return make(
+    client = make(
         service,
         region_name=place.region,
         endpoint_url=url,
@@ -385,11 +395,34 @@ def _client(
             use_dualstack_endpoint=place.dual_stack if url is None else None,
         ),
     )
+    _check_is_private(service, client.meta.endpoint_url)
+    return client
+
+
+def _check_is_private(service: str, url: str) -> None:
+    """Refuse an address in the clear, which variables and profiles may name as well as we.
+
+    Raises:
+        ConfigurationError: It is one, of another machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+        msg = f"the API of {service} cannot be asked in the clear, at {redact_url(url)}"
+        raise ConfigurationError(
+            msg, hint="see AWS_ENDPOINT_URL and endpoint_url of the profile: write https://"
+        )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _proxies(place: AwsPlace, url: str | None) -> dict[str, str] | None:
     """Return the proxies, none at all to this machine, or None for what the environment says."""
-    if url is not None and url.startswith("http://"):
+    if place.proxy == "none" or (url is not None and url.startswith("http://")):
         return {}
     return None if place.proxy is None else {"http": place.proxy, "https": place.proxy}
 
@@ -429,5 +462,5 @@ def place_options(endpoint: Endpoint) -> dict[str, str | None]:
     return {
         "url": options.get("api"),
         "sts_url": options.get("sts_api"),
-        "proxy": None if proxy in {None, "env", "none"} else proxy,
+        "proxy": None if proxy == "env" else proxy,
     }

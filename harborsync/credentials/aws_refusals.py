@@ -60,6 +60,24 @@ MEANINGS: Final = (
         "'aws sts get-caller-identity'",
     ),
     Meaning(
+        "(?:FileNotFound|IsADirectory|NotADirectory|Permission|OS|UnicodeDecode|JSONDecode|Value)"
+        "Error",
+        ConfigurationError,
+        "see what ~/.aws/config and the AWS_* variables name: the program of credential_process "
+        "and its output, the file of a token or of authorities, the address of an API",
+    ),
+    Meaning(
+        "EOFError",
+        NoCredentials,
+        "the profile wants a code of an MFA device, and nobody is here to type it: buy a session "
+        "by hand with 'aws sts get-session-token', or name a role that does without",
+    ),
+    Meaning(
+        "MissingDependencyException",
+        ConfigurationError,
+        "install what the message names beside harborsync, or choose another profile",
+    ),
+    Meaning(
         "ExpiredToken(?:Exception)?|RequestExpired|ExpiredTokenException",
         CredentialsExpired,
         "the session has ended: renew it where it was made, or use a role, which renews itself",
@@ -108,7 +126,12 @@ MEANINGS: Final = (
         "create the repository, or open the registry with create=auto; see that account and "
         "region are those you mean",
     ),
-    Meaning("RegistryNotFoundException|ImageNotFoundException|LayersNotFoundException", NotFound),
+    Meaning(
+        "RegistryNotFoundException",
+        NotFound,
+        "see that account and region of the endpoint are those you mean",
+    ),
+    Meaning("ImageNotFoundException|LayersNotFoundException", NotFound),
     Meaning(
         "ImageTagAlreadyExistsException|ImageAlreadyExistsException",
         TagImmutable,
@@ -155,7 +178,7 @@ MEANINGS: Final = (
     Meaning(
         "ProxyConnectionError",
         ConnectionLost,
-        "see HTTPS_PROXY and NO_PROXY, which the AWS SDK obeys",
+        "see the endpoint's proxy=URL, or HTTPS_PROXY and NO_PROXY, which the AWS SDK obeys",
     ),
     Meaning(
         "ConnectTimeoutError|ReadTimeoutError",

@@ -107,6 +107,47 @@ def test_a_profile_that_is_not_there_is_a_mistake_in_the_rule(ecr: LoopbackEcr) 
     assert "list-profiles" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ("credential_process = /nowhere/program", "credential_process"),
+        ("credential_process = echo hunter2", "credential_process"),
+        (
+            "role_arn = arn:aws:iam::1:role/a\nweb_identity_token_file = /nowhere/token",
+            "of a token",
+        ),
+        ("endpoint_url = api.example", "address of an API"),
+        ("endpoint_url = http://api.example", "write https://"),
+    ],
+)
+def test_what_a_profile_names_in_vain_is_no_bug(
+    wrong: str, remedy: str, clock: FakeClock, bare_environment: Path
+) -> None:
+    """The SDK lets errors of files and programs through as they are; we do not."""
+    folder = bare_environment / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile wrong]\n{wrong}\n")
+    place = AwsPlace(region="eu-west-1")
+    context = OpenContext(clock=clock, retry=RetryPolicy(attempts=1))
+    api = AwsApi("ecr", AwsIdentity(profile="wrong"), place, context, per_second=1000.0)
+    with pytest.raises((ConfigurationError, NoCredentials)) as caught:
+        api.call("look", "describe_repositories")
+    assert remedy in str(caught.value.hint)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("url", ["http://localhost:4566", "http://127.0.0.1:4566", "http://[::1]"])
+def test_an_api_on_this_machine_may_be_named_by_variables(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As emulators of others are, which speak http."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", url)
+    place = AwsPlace(region="eu-west-1")
+    api = AwsApi("ecr", AwsIdentity(), place, OpenContext(), per_second=1.0)
+    assert api._made().meta.endpoint_url == url
+
+
 def test_a_session_of_ones_own_is_used(ecr: LoopbackEcr) -> None:
     """For whoever has one already."""
     assert _who(ecr, ecr.identity) == USER
@@ -342,6 +383,7 @@ def test_the_apis_addresses_and_the_way_there_are_options() -> None:
         "proxy": "http://p:3128",
     }
     assert place_options(Endpoint.parse("ecr://h?proxy=env"))["proxy"] is None
+    assert place_options(Endpoint.parse("ecr://h"))["proxy"] is None
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -381,6 +423,14 @@ def test_no_proxy_is_asked_for_this_machine(
     """A proxy of the environment could not reach it."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert _who(ecr, ecr.identity) == USER
+
+
+def test_no_proxy_at_all_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    place = AwsPlace(region="eu-west-1", **place_options(Endpoint.parse("ecr://h?proxy=none")))
+    api = AwsApi("ecr", AwsIdentity(), place, OpenContext(), per_second=1.0)
+    assert api._made().meta.config.proxies == {}
 
 
 def test_throttling_is_borne_with_patience(ecr: LoopbackEcr) -> None:

@@ -36,6 +36,7 @@ SENT = (
         "harborsync.permissions.aws",
     ),
     ("RepositoryNotFoundException", "", errors.NotFound, "create=auto"),
+    ("RegistryNotFoundException", "", errors.NotFound, "account and region"),
     ("ImageNotFoundException", "", errors.NotFound, None),
     ("ImageTagAlreadyExistsException", "", errors.TagImmutable, "immutable"),
     ("KmsException", "", errors.Denied, "kms:"),
@@ -54,6 +55,8 @@ SENT = (
 # What botocore raises by itself.
 RAISED: tuple[tuple[Exception, type[errors.HarborsyncError], str], ...] = (
     (exceptions.NoCredentialsError(), errors.NoCredentials, "aws sso login"),
+    (EOFError(), errors.NoCredentials, "MFA"),
+    (PermissionError(13, "no", "/run/token"), errors.ConfigurationError, "file of a token"),
     (
         exceptions.PartialCredentialsError(provider="env", cred_var="x"),
         errors.ConfigurationError,

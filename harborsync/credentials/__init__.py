@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 from harborsync._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from harborsync.credentials.aliyun import AliyunIdentity as AliyunIdentity
+    from harborsync.credentials.aliyun import RamRole as RamRole
     from harborsync.credentials.aws import AwsIdentity as AwsIdentity
     from harborsync.credentials.aws import AwsRole as AwsRole
     from harborsync.credentials.base import Anonymous as Anonymous
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "AccessToken": "harborsync.credentials.google",
+    "AliyunIdentity": "harborsync.credentials.aliyun",
     "Anonymous": "harborsync.credentials.base",
     "AwsIdentity": "harborsync.credentials.aws",
     "AwsRole": "harborsync.credentials.aws",
@@ -56,6 +59,7 @@ _NAMES: Final = {
     "GoogleIdentity": "harborsync.credentials.google",
     "Kind": "harborsync.credentials.base",
     "Named": "harborsync.credentials.defaults",
+    "RamRole": "harborsync.credentials.aliyun",
     "Refreshing": "harborsync.credentials.base",
     "StaticCredentials": "harborsync.credentials.static",
     "TencentIdentity": "harborsync.credentials.tencent",

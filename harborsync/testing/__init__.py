@@ -9,6 +9,9 @@ from harborsync._lazy import lazy_names
 if TYPE_CHECKING:
     from harborsync.testing.bulk import BulkRegistry as BulkRegistry
     from harborsync.testing.clock import FakeClock as FakeClock
+    from harborsync.testing.cloud_aliyun import LoopbackAcr as LoopbackAcr
+    from harborsync.testing.cloud_aliyun_personal import LoopbackAcrPersonal as LoopbackAcrPersonal
+    from harborsync.testing.cloud_aliyun_ram import LoopbackRamRole as LoopbackRamRole
     from harborsync.testing.cloud_aws import LoopbackEcr as LoopbackEcr
     from harborsync.testing.cloud_ecr_public import LoopbackEcrPublic as LoopbackEcrPublic
     from harborsync.testing.cloud_google import LoopbackGar as LoopbackGar
@@ -41,12 +44,15 @@ _NAMES: Final = {
     "Fault": "harborsync.testing.faults",
     "FaultPlan": "harborsync.testing.faults",
     "FaultScript": "harborsync.testing.faults",
+    "LoopbackAcr": "harborsync.testing.cloud_aliyun",
+    "LoopbackAcrPersonal": "harborsync.testing.cloud_aliyun_personal",
     "LoopbackCamRole": "harborsync.testing.cloud_tencent_plane",
     "LoopbackEcr": "harborsync.testing.cloud_aws",
     "LoopbackEcrPublic": "harborsync.testing.cloud_ecr_public",
     "LoopbackGar": "harborsync.testing.cloud_google",
     "LoopbackHarbor": "harborsync.testing.harbor",
     "LoopbackQuirks": "harborsync.testing.profiles",
+    "LoopbackRamRole": "harborsync.testing.cloud_aliyun_ram",
     "LoopbackRegistry": "harborsync.testing.server",
     "LoopbackRole": "harborsync.testing.cloud_sts",
     "LoopbackTcr": "harborsync.testing.cloud_tencent",

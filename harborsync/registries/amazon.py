@@ -61,14 +61,21 @@ def open_api(
 def pages(
     api: AwsApi, what: str, operation: str, key: str, **arguments: Any
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield what stands under ``key`` of each page of a listing."""
+    """Yield what stands under ``key`` of each page of a listing.
+
+    Raises:
+        RegistryError: The pages go round in circles.
+    """
     token: str | None = None
     while True:
         answer = api.call(what, operation, maxResults=PAGE, nextToken=token, **arguments)
         yield answer.get(key, [])
-        token = answer.get("nextToken")
+        last, token = token, answer.get("nextToken")
         if not token:
             return
+        if token == last:
+            msg = f"cannot {what}: the list has no end"
+            raise RegistryError(msg, method=operation)
 
 
 def tag_of(text: str) -> Tag | None:

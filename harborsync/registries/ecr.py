@@ -118,8 +118,11 @@ class EcrPlace:
         account, _, rest = endpoint.address.partition("/")
         if _ACCOUNT.fullmatch(account):
             region, _, prefix = rest.partition("/")
-            return cls._by_words(account, region, prefix)
-        return cls._by_host(endpoint)
+            place = cls._by_words(account, region, prefix)
+        else:
+            place = cls._by_host(endpoint)
+        _check_told_once(endpoint, place)
+        return place
 
     @classmethod
     def _by_words(cls, account: str, region: str, prefix: str) -> Self:
@@ -134,8 +137,8 @@ class EcrPlace:
     def _by_host(cls, endpoint: Endpoint) -> Self:
         options, cloud = endpoint.options, recognise(endpoint.host)
         told = cloud if cloud is not None and cloud.kind == "ecr" else None
-        account = options.get("account_id", told.account if told else "")
-        region = options.get("region", told.region if told else "")
+        account = told.account if told else options.get("account_id", "")
+        region = told.region if told else options.get("region", "")
         if not _ACCOUNT.fullmatch(account) or not _REGION.fullmatch(region):
             msg = f"{endpoint.address[:200]!r} names no registry of Amazon ECR"
             raise InvalidValue(msg, hint=_HOW)
@@ -147,6 +150,19 @@ class EcrPlace:
             dual_stack=told is not None and told.dual_stack,
             prefix=endpoint.prefix,
         )
+
+
+def _check_told_once(endpoint: Endpoint, place: EcrPlace) -> None:
+    """Refuse options that contradict the address.
+
+    Raises:
+        InvalidValue: One does.
+    """
+    for name, told in (("account_id", place.account), ("region", place.region)):
+        option = endpoint.options.get(name, told)
+        if option != told:
+            msg = f"the option {name} cannot be {option[:100]!r}: {place.host} is of {told}"
+            raise InvalidValue(msg, hint=f"leave {name} out, or change the address")
 
 
 _ACTIVE: Final = "ACTIVE"

@@ -32,6 +32,7 @@ from harborsync.secrets import Secret
 from harborsync.state import MemoryState
 from harborsync.testing.cloud_aws import ACCOUNT, LoopbackEcr
 from harborsync.testing.content import random_image
+from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +151,22 @@ def test_an_endpoint_that_means_none_is_told_how_to(text: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         find_provider(endpoint).host(endpoint)
     assert "eu-west-1" in str(caught.value.hint) or "REGION" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ecr://123456789012/eu-west-1?region=us-east-1",
+        "ecr://123456789012/eu-west-1?account_id=210987654321",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com?region=us-east-1",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com?account_id=210987654321",
+    ],
+)
+def test_options_that_contradict_the_address_are_refused(text: str) -> None:
+    """Else another registry's images would be listed than those that are copied."""
+    with pytest.raises(InvalidValue, match="is of"):
+        open_registry(text)
+    open_registry("ecr://123456789012/eu-west-1?region=eu-west-1&account_id=123456789012").close()
 
 
 @pytest.mark.parametrize(
@@ -400,6 +417,19 @@ def test_a_profile_that_is_not_there_is_a_mistake_in_the_rule(
     """Which stops the plan, and is not taken for a missing right."""
     with pytest.raises(ConfigurationError, match="nobody"):
         list(open_to(ecr, profile="nobody").list_artifacts("team/app"))
+
+
+def test_a_list_without_end_is_not_read_for_ever(ecr: LoopbackEcr, open_to: Open) -> None:
+    """Whatever has answered, it is not Amazon."""
+
+    def again(heard: Heard) -> Said:
+        return Said(body=b'{"repositories": [], "nextToken": "again"}')
+
+    with ScriptedServer(again) as server:
+        catalog = open_to(ecr, api=server.origin).abilities.catalog
+        assert catalog is not None
+        with pytest.raises(RegistryError, match="no end"):
+            list(catalog.list_repositories())
 
 
 def test_a_tag_is_taken_away_and_others_stay(ecr: LoopbackEcr, open_to: Open) -> None:

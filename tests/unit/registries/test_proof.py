@@ -90,6 +90,16 @@ def test_who_may_not_ask_for_a_tag_believes_the_listing() -> None:
     assert heads.asked == []
 
 
+def test_what_cannot_be_asked_for_proves_nothing_of_the_rest() -> None:
+    """Images in an archive stand before those that show that the listing lies."""
+    heads = Heads(v3=OTHER, v4=OTHER)
+    asleep, awake = _listed(ONE, TWO, ONE, TWO)[:2], _listed(ONE, TWO, ONE, TWO)[2:]
+    listed = [*(attrs.evolve(each, unreadable="archived") for each in asleep), *awake]
+    found = list(Proof("r.example", heads, MemoryState()).checked("a", listed))
+    assert [each.digest for each in found] == [NOT_FETCHED] * 4
+    assert heads.asked == ["a:v3", "a:v4"]
+
+
 def test_a_listing_that_lies_tells_no_digests(caplog: pytest.LogCaptureFixture) -> None:
     """Each tag is asked for by HEAD then, which is said once."""
     with caplog.at_level(logging.WARNING):

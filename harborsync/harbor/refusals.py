@@ -29,6 +29,13 @@ _HIDDEN: Final = (
     "Harbor hides what failed; its administrator finds it in the log of core, by the request id. "
     "Wrong values end here, too: names that are too long, unknown types"
 )
+#: What to do about refusals that only their words tell apart (recorded: 08-registries).
+_BY_WORDS: Final = {
+    "already exists": "change the one that is there, or choose another name",
+    "registry is unhealthy": (
+        "Harbor itself does not reach it: are its address, login and certificate right from there?"
+    ),
+}
 _FIREWALL: Final = (
     "the answer is a web page, not Harbor's: something between, such as a proxy or a web "
     "application firewall, refuses the address; it must let %252F in a path through"
@@ -90,7 +97,7 @@ def _hint(answer: Answer, refusal: Refusal, needs: str) -> str | None:
         return f"the robot or user lacks the permission {needs}"
     if answer.status == _FAILED and "UNKNOWN" in refusal.codes:
         return _HIDDEN
-    return None
+    return next((hint for words, hint in _BY_WORDS.items() if words in refusal.text), None)
 
 
 def _is_page(answer: Answer) -> bool:

@@ -16,12 +16,13 @@ import attrs
 
 from harborsync.credentials.base import Anonymous
 from harborsync.endpoint import Endpoint
-from harborsync.errors import AddressRefused, RateLimited, ServerError
+from harborsync.errors import AddressRefused, NoCredentials, RateLimited, ServerError
 from harborsync.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harborsync.http.metadata import MetadataTransport
     from harborsync.http.wire import Answer
     from harborsync.provider import OpenContext
 
@@ -139,9 +140,11 @@ class Bridge:
 
     Attributes:
         cables: Our way.
+        machine: The way to the metadata service, or None where it is not to be asked.
     """
 
     cables: Cables
+    machine: MetadataTransport | None = None
 
     def __call__(
         self,
@@ -156,17 +159,17 @@ class Bridge:
         sent = body.encode() if isinstance(body, str) else body
         parts = urlsplit(url)
         if parts.hostname in _METADATA:
-            return _response(_ask_machine(method, url, headers or {}))
+            return _response(self._ask_machine(method, url, headers or {}))
         return _response(self.cables.send(method, url, headers or {}, sent))
 
-
-def _ask_machine(method: str, url: str, headers: Mapping[str, str]) -> Answer:
-    """Ask the metadata service, which a cloud's workload may be federated by, at its address."""
-    from harborsync.http.metadata import MetadataTransport  # noqa: PLC0415 - loads requests
-
-    parts = urlsplit(url)
-    target = f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
-    return MetadataTransport().ask(target, method=method, headers=headers)
+    def _ask_machine(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+        """Ask the metadata service at its one address, whatever name google-auth has for it."""
+        if self.machine is None:
+            msg = "the metadata service of this machine is not to be asked"
+            raise NoCredentials(msg, hint="take NO_GCE_CHECK out of the environment")
+        parts = urlsplit(url)
+        target = f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
+        return self.machine.ask(target, method=method, headers=headers)
 
 
 def _response(answer: Answer) -> Response:

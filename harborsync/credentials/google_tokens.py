@@ -112,7 +112,7 @@ class TokenSource:
 
     def refreshed(self, credentials: Any, origin: str) -> AccessToken:
         """Return a token of google-auth's credentials, fetched now."""
-        bridge = Bridge(self.cables)
+        bridge = Bridge(self.cables, machine_of(self.environ))
         self._asking(f"get a token with {origin}", lambda: credentials.refresh(bridge))
         end: datetime | None = credentials.expiry
         return AccessToken(

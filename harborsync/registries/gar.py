@@ -243,44 +243,41 @@ def _recipe(endpoint: Endpoint) -> dict[str, Any]:
 # --- who we are ------------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
-class Logins:
+class _Logins:
     """The logins of one registry, and the access tokens for the API beside it.
 
-    Attributes:
+    Args:
         host: The registry's host.
+        given: Who is asked for a login first.
         source: Gets tokens from Google.
-        registry: Who is asked for the registry's logins.
-        bought: Holds the tokens that were got.
     """
 
-    host: str
-    source: TokenSource
-    registry: CloudCredentials
-    bought: Refreshing
+    def __init__(self, host: str, given: CredentialSource, source: TokenSource) -> None:
+        self._host = host
+        self._given = given
+        self._source = source
+        self._bought = Refreshing(self._buy, source.context.clock)
+        self.registry = CloudCredentials(given, self._bought)
 
-    @classmethod
-    def of(cls, host: str, given: CredentialSource, source: TokenSource) -> Logins:
-        """Return logins that ask ``given`` first."""
-        bought = Refreshing(lambda _: source.get().login, source.context.clock)
-        registry = CloudCredentials(given, bought)
-        return cls(host=host, source=source, registry=registry, bought=bought)
+    def _buy(self, host: str) -> Credential:
+        """Return a token: of the key that is the registry's login, else of who we are."""
+        found = self._given.get(host)
+        key = None if found is None else key_of(found)
+        if key is None:
+            return self._source.get().login
+        return self._source.of_fields(key, "the key of a service account").login
 
     def for_the_api(self) -> Credential:
         """Return a login whose secret is an access token: the registry's own, if it is one."""
-        found = self.registry.get(self.host)
-        key = None if found is None else key_of(found)
-        if key is not None:
-            return self.source.of_fields(key, "the key of a service account").login
-        if found is not None and found.username == OAUTH_USER:
-            return found
-        bought = self.bought.get(self.host)
-        assert bought is not None  # noqa: S101 - who is nobody has raised
-        return bought
+        found = self.registry.get(self._host)
+        if found is None or found.username != OAUTH_USER:
+            found = self._bought.get(self._host)
+        assert found is not None  # noqa: S101 - who is nobody has raised
+        return found
 
     def forget(self) -> None:
         """Have everything fetched anew."""
-        self.registry.forget(self.host)
+        self.registry.forget(self._host)
 
 
 def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
@@ -295,7 +292,7 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
     source = TokenSource(
         identity=given.with_options(options), cables=cables, iam_url=options.get("iam_api", IAM)
     )
-    logins = Logins.of(place.host, context.credentials, source)
+    logins = _Logins(place.host, context.credentials, source)
     api = GoogleApi(
         url=options.get("api", ARTIFACT_REGISTRY),
         cables=cables,

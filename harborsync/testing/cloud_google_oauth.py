@@ -221,11 +221,12 @@ class GoogleLogin:
             self._log.note(ApiCall(operation=operation, code="403"))
             return Said(status=403, headers=flavor)
         who = self._people.machine
-        if who is None or heard.path != f"{_METADATA}token":
+        if who is None or heard.path not in {_METADATA, f"{_METADATA}token"}:
             self._log.note(ApiCall(operation=operation, code="404"))
             return Said(status=404, headers=flavor)
         self._log.note(ApiCall(operation=operation, who=who))
-        return json_said(200, self._office.sell(who), flavor)
+        account = {"email": who, "scopes": [_SCOPE]}
+        return json_said(200, self._office.sell(who) if operation else account, flavor)
 
 
 def json_said(status: int, value: object, more: Collection[tuple[str, str]] = ()) -> Said:

@@ -215,6 +215,17 @@ def test_a_machine_has_an_account(gar: LoopbackGar, clock: FakeClock) -> None:
     assert token.expires_at == clock.now() + timedelta(seconds=3599)
 
 
+def test_google_auth_itself_is_led_to_the_one_address(gar: LoopbackGar) -> None:
+    """It knows the metadata service by a name, which nobody looks up."""
+    from google.auth import compute_engine
+
+    made = compute_engine.Credentials()  # type: ignore[no-untyped-call]
+    identity = GoogleIdentity(credentials=made)
+    assert _who(gar, identity, gar.environment) == MACHINE
+    with pytest.raises(NoCredentials, match="not to be asked"):
+        _source(gar, identity, {"NO_GCE_CHECK": "true"}).get()
+
+
 def test_a_machine_without_an_account_is_told(gar: LoopbackGar) -> None:
     """Which is another thing than no machine of Google's."""
     gar.people.machine = None

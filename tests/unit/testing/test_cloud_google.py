@@ -229,6 +229,13 @@ def test_the_registry_wants_a_login(gar: LoopbackGar) -> None:
     assert token("_json_key", "{}") == 401
 
 
+def test_who_shows_nothing_gets_a_token_for_nothing(gar: LoopbackGar) -> None:
+    """And a path that is too short is none, whoever asks."""
+    assert _ask(gar.host, "GET", "/token")[0] == 200
+    status, told, _ = _ask(gar.host, "GET", "/token", {"Authorization": "Basic eDp5"})
+    assert (status, told["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+
+
 def test_secrets_are_told_to_tests(gar: LoopbackGar) -> None:
     """So that they can look for them where none may be."""
     gar.people.refresh_tokens["1//r"] = "ann"

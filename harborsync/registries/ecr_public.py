@@ -10,6 +10,7 @@ any registry. The API is in us-east-1 whatever the region of the machine.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,10 @@ from harborsync.clouds import recognise
 from harborsync.credentials.aws import EXTRA, AwsApi, login_of
 from harborsync.credentials.cloud import with_cloud
 from harborsync.errors import (
+    CredentialsError,
+    CredentialsExpired,
+    CredentialsRefused,
+    Denied,
     InvalidValue,
     MissingDependency,
     NoCredentials,
@@ -54,6 +59,8 @@ if TYPE_CHECKING:
     from harborsync.provider import OpenContext
     from harborsync.reference import Tag
     from harborsync.registry import Registry
+
+_log = logging.getLogger(__name__)
 
 HOST: Final = "public.ecr.aws"
 REGION: Final = "us-east-1"
@@ -93,6 +100,7 @@ class EcrPublicRegistry:
         context: OpenContext,
     ) -> None:
         self._host = host
+        self._alias = _prefix(endpoint).partition("/")[0]
         self._api = api
         self._preferring = Preferring(host)
         self._maker = RepositoryMaker(Creation.of(endpoint).create, self._create)
@@ -123,7 +131,14 @@ class EcrPublicRegistry:
         )
 
     def list_repositories(self) -> Iterator[str]:
-        """Yield the full names of our own repositories, in no order, each once."""
+        """Yield the full names of our own repositories, in no order, each once.
+
+        Raises:
+            NotFound: The endpoint names somebody else's alias.
+        """
+        if self._alias and self._alias not in self._own_aliases():
+            msg = f"the repositories of {self._alias} at {self._host} are listed for its owner only"
+            raise NotFound(msg, hint="name them in the rule, each by its whole name")
         what = f"list our repositories at {self._host}"
         for page in pages(self._api, what, "describe_repositories", "repositories"):
             for each in page:
@@ -132,7 +147,11 @@ class EcrPublicRegistry:
                 yield name
 
     def _listed(self, repository: str) -> Iterator[Artifact]:
-        if self._name_of(repository) is None:
+        try:
+            is_ours = self._name_of(repository) is not None
+        except (CredentialsExpired, CredentialsRefused):
+            is_ours = False  # nobody is needed to read, and the next run may be somebody again
+        if not is_ours:
             return self.registry.list_tags(repository)
         return self._proof.checked(repository, self._described(repository))
 
@@ -257,6 +276,10 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
             return login_of(api.call(f"log in to {host}", "get_authorization_token"), host)
         except (MissingDependency, NoCredentials):
             return None  # everybody may pull
+        except (CredentialsError, Denied) as error:
+            # Whoever wants to push is told by the registry that a login is lacking.
+            _log.warning("%s is asked without a login: %s", host, error)
+            return None
 
     logins = with_cloud(context.credentials, log_in, context.clock)
     context = attrs.evolve(context, credentials=logins)

@@ -428,7 +428,8 @@ def test_no_proxy_is_asked_for_this_machine(
 def test_no_proxy_at_all_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the environment says."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    place = AwsPlace(region="eu-west-1", **place_options(Endpoint.parse("ecr://h?proxy=none")))
+    proxy = place_options(Endpoint.parse("ecr://h?proxy=none"))["proxy"]
+    place = AwsPlace(region="eu-west-1", proxy=proxy)
     api = AwsApi("ecr", AwsIdentity(), place, OpenContext(), per_second=1.0)
     assert api._made().meta.config.proxies == {}
 

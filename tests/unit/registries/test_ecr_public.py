@@ -45,7 +45,9 @@ def open_to() -> Iterator[Open]:
         credentials = more.pop("credentials", ecr.identity)
         clock = more.pop("clock", FakeClock())
         context = OpenContext(credentials=credentials, clock=clock, retry=RetryPolicy(attempts=1))
-        endpoint = attrs.evolve(ecr.endpoint, option_items={**ecr.endpoint.options, **more})
+        address = f"{ecr.host}/{more.pop('alias', ecr.alias)}"
+        options = {**ecr.endpoint.options, **more}
+        endpoint = attrs.evolve(ecr.endpoint, address=address, option_items=options)
         opened.append(open_registry(endpoint, context))
         return opened[-1]
 
@@ -145,6 +147,27 @@ def test_who_is_nobody_may_pull(
     assert ecr.calls == ()
 
 
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        ("UnrecognizedClientException", "GetAuthorizationToken"),
+        ("UnrecognizedClientException", "DescribeRegistries"),
+        ("ExpiredTokenException", "DescribeRegistries"),
+        ("AccessDeniedException", "GetAuthorizationToken"),
+        ("AccessDeniedException", "DescribeRegistries"),
+    ],
+)
+def test_who_is_not_let_in_may_pull_all_the_same(
+    ecr: LoopbackEcrPublic, open_to: Open, code: str, action: str
+) -> None:
+    """A machine's identity is mostly meant for something else, and may have ended."""
+    ecr.log.plan(action, ApiRefusal(400, code, "no"), times=9)
+    _seed(ecr, "acme/app", "v1")
+    registry = open_to(ecr)
+    assert _tags(registry, "acme/app") == ["v1"]
+    assert registry.get_manifest("acme/app", Tag("v1")).blobs
+
+
 def test_a_repository_that_is_not_there_has_no_tags(ecr: LoopbackEcrPublic, open_to: Open) -> None:
     """That is no error."""
     assert _tags(open_to(ecr), "acme/none") == []
@@ -165,6 +188,16 @@ def test_ones_own_repositories_are_listed(ecr: LoopbackEcrPublic, open_to: Open)
     catalog = open_to(ecr).abilities.catalog
     assert catalog is not None
     assert sorted(catalog.list_repositories()) == ["acme/a", "acme/b/c"]
+
+
+def test_other_peoples_repositories_cannot_be_listed(ecr: LoopbackEcrPublic, open_to: Open) -> None:
+    """That is not to be taken for there being none."""
+    ecr.create_repository("other/d")
+    catalog = open_to(ecr, alias="other").abilities.catalog
+    assert catalog is not None
+    with pytest.raises(NotFound) as caught:
+        list(catalog.list_repositories())
+    assert "by its whole name" in str(caught.value.hint)
 
 
 def test_a_repository_is_made_below_ones_own_alias_only(

@@ -4,13 +4,13 @@
     ...     account="100000000001", region="ap-singapore", instance="tcr-a1b2c3d4", namespace="team"
     ... )
     >>> statements = policy([TencentPurpose.PULL], team)["statement"]
-    >>> statements[0]["action"]
-    ['tcr:CreateInstanceToken', 'tcr:DescribeInstances']
-    >>> statements[1]["resource"]
-    ['qcs::tcr:ap-singapore:uin/100000000001:repository/tcr-a1b2c3d4/team/*']
+    >>> [statement["action"] for statement in statements]
+    [['tcr:DescribeInstances'], ['tcr:CreateInstanceToken'], ['tcr:PullRepository']]
+    >>> statements[2]["resource"][1]
+    'qcs::tcr:ap-singapore:uin/100000000001:repository/tcr-a1b2c3d4/team/*'
 
-The actions are those of Tencent's documents on policies for TCR, and those our own requests were
-seen to take.
+Actions and resources are those of Tencent's documents on CAM for TCR (1051/39860, 1051/37250), and
+those our own requests were seen to take.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TencentPurpose(StrEnum):
 
 
 #: What finding the instance and buying a login take, without ``tcr:``.
-LOGIN: Final = ("CreateInstanceToken", "DescribeInstances")
+LOGIN: Final = ("DescribeInstances", "CreateInstanceToken")
 #: What each purpose takes of the repositories it is for, without ``tcr:``.
 ACTIONS: Final = {
     TencentPurpose.PULL: ("PullRepository",),
@@ -97,9 +97,19 @@ class TcrRepositories:
         return f"{self._place}:repository/{self.instance}/{self.namespace}/{self.repository}"
 
     @property
+    def namespace_resource(self) -> str:
+        """Their namespace, as CAM names it."""
+        return f"{self._place}:repository/{self.instance}/{self.namespace}"
+
+    @property
     def instance_resource(self) -> str:
         """The instance, as CAM names it."""
         return f"{self._place}:instance/{self.instance}"
+
+    @property
+    def any_instance(self) -> str:
+        """All instances of the account; without a region it is every region."""
+        return f"qcs::tcr::uin/{self.account}:instance/*"
 
     @property
     def _place(self) -> str:
@@ -108,10 +118,11 @@ class TcrRepositories:
 
 def policy(purposes: Iterable[TencentPurpose], registry: TcrRepositories) -> dict[str, Any]:
     """Return the policy that an identity needs for the enterprise edition, and nothing beyond."""
-    wanted = frozenset(purposes)
+    find, log_in = LOGIN
     return _document(
-        _statement(LOGIN, ["*"]),  # the instance is looked for among all
-        _statement(_actions(wanted, ACTIONS), _resources(wanted, registry)),
+        _statement([find], [registry.any_instance]),  # in whatever region it is
+        _statement([log_in], [registry.instance_resource]),
+        _statement(_actions(purposes, ACTIONS), [registry.namespace_resource, registry.resource]),
     )
 
 
@@ -125,8 +136,9 @@ def personal_policy(
         namespace: A namespace, or ``*``.
         repository: A name, or a beginning with ``*`` after it.
     """
+    place = f"qcs::tcr:::repo/{namespace}"
     actions = _actions(purposes, PERSONAL_ACTIONS)
-    return _document(_statement(actions, [f"qcs::tcr:::repo/{namespace}/{repository}"]))
+    return _document(_statement(actions, [place, f"{place}/{repository}"]))
 
 
 def role_trust_policy(account: str) -> dict[str, Any]:
@@ -166,7 +178,7 @@ def oidc_trust_policy(
         {
             "action": "name/sts:AssumeRoleWithWebIdentity",
             "effect": "allow",
-            "principal": {"federated": [f"qcs::cam::uin/{account}:oidc-provider/{provider}"]},
+            "principal": {"federated": f"qcs::cam::uin/{account}:oidc-provider/{provider}"},
             "condition": {"string_equal": wanted},
         }
     )
@@ -181,12 +193,6 @@ def _actions(
     purposes: Iterable[TencentPurpose], table: dict[TencentPurpose, tuple[str, ...]]
 ) -> list[str]:
     return sorted({action for purpose in purposes for action in table[purpose]})
-
-
-def _resources(purposes: frozenset[TencentPurpose], registry: TcrRepositories) -> list[str]:
-    # Namespaces are looked for and made in the instance.
-    is_wider = not purposes.isdisjoint({TencentPurpose.CREATE, TencentPurpose.DISCOVER})
-    return [registry.resource, registry.instance_resource] if is_wider else [registry.resource]
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:

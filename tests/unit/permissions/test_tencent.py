@@ -29,20 +29,17 @@ def _actions(document: dict[str, Any]) -> set[str]:
     return {action for statement in document["statement"] for action in statement["action"]}
 
 
-def test_logging_in_is_allowed_everywhere_and_the_rest_on_the_repositories() -> None:
-    """The instance is found among all of the account's."""
-    login, images = policy([TencentPurpose.PULL], TEAM)["statement"]
-    assert login["action"] == [f"tcr:{each}" for each in LOGIN]
-    assert login["resource"] == ["*"]
+def test_each_action_is_allowed_where_it_belongs() -> None:
+    """The instance is found among all; a login is of one; namespaces have a name of their own."""
+    find, log_in, images = policy(iter([TencentPurpose.PULL]), TEAM)["statement"]
+    assert find["action"] == ["tcr:DescribeInstances"]
+    assert find["resource"] == ["qcs::tcr::uin/100000000001:instance/*"]
     place = "qcs::tcr:ap-singapore:uin/100000000001"
-    assert images["resource"] == [f"{place}:repository/tcr-a1b2c3d4/team/*"]
-
-
-def test_who_lists_or_makes_namespaces_needs_the_instance() -> None:
-    """They are in it."""
-    for purpose in (TencentPurpose.DISCOVER, TencentPurpose.CREATE):
-        _, images = policy(iter([purpose]), TEAM)["statement"]
-        assert images["resource"] == [TEAM.resource, TEAM.instance_resource]
+    assert log_in["resource"] == [f"{place}:instance/tcr-a1b2c3d4"]
+    assert images["resource"] == [
+        f"{place}:repository/tcr-a1b2c3d4/team",
+        f"{place}:repository/tcr-a1b2c3d4/team/*",
+    ]
 
 
 @pytest.mark.parametrize("purpose", TencentPurpose)
@@ -64,7 +61,7 @@ def test_who_pulls_may_not_write() -> None:
 def test_the_personal_edition_has_no_instance() -> None:
     """Its repositories stand for themselves."""
     (images,) = personal_policy([TencentPurpose.PULL], namespace="mine")["statement"]
-    assert images["resource"] == ["qcs::tcr:::repo/mine/*"]
+    assert images["resource"] == ["qcs::tcr:::repo/mine", "qcs::tcr:::repo/mine/*"]
 
 
 def test_a_role_trusts_an_account_or_a_pod() -> None:
@@ -75,7 +72,7 @@ def test_a_role_trusts_an_account_or_a_pod() -> None:
     (pod,) = oidc_trust_policy("100000000001", "cls-1", "https://oidc.example", subject)[
         "statement"
     ]
-    assert pod["principal"] == {"federated": ["qcs::cam::uin/100000000001:oidc-provider/cls-1"]}
+    assert pod["principal"] == {"federated": "qcs::cam::uin/100000000001:oidc-provider/cls-1"}
     assert pod["condition"]["string_equal"] == {
         "oidc:aud": ["sts.cloud.tencent.com"],
         "oidc:iss": ["https://oidc.example"],

@@ -191,6 +191,7 @@ class Replicator:
             results=tuple(results),
             unplanned=plan.failures,
             descriptions=descriptions,
+            notes=plan.notes,
         )
         self._emit(
             RunFinished(

@@ -109,6 +109,7 @@ class Report:
         results: One for each step of the plan, in its order.
         unplanned: What could not even be planned.
         descriptions: What became of the texts about repositories.
+        notes: What the reader of the plan should know.
     """
 
     started_at: datetime
@@ -116,6 +117,7 @@ class Report:
     results: tuple[StepResult, ...]
     unplanned: tuple[PlanFailure, ...] = ()
     descriptions: tuple[DescriptionResult, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of results."""
@@ -243,6 +245,7 @@ class Report:
         lines += [": ".join(row) for row in self._metadata_rows()]
         lines += [f"not planned: {each.what}: {each.failure.in_full}" for each in self.unplanned]
         lines += [f"warning: {warning}" for warning in self.warnings]
+        lines += [f"note: {note}" for note in self.notes]
         lines += [f"hint: {hint}" for hint in self._hints()]
         return "\n".join([*lines, self.summary()])
 

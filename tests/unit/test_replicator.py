@@ -123,6 +123,14 @@ def test_what_was_read_for_the_plan_is_not_read_again_for_the_run(world: _World)
     assert world["source.example"].operations.count("get_manifest") == 2
 
 
+def test_a_run_tells_what_its_plan_noted(world: _World) -> None:
+    """Here, that nothing is there for the rule: no artifact fails over that."""
+    with world.replicator(_rule(where="name like 'absent/**'")) as replicator:
+        report = replicator.run()
+    assert report.ok
+    assert "finds no repository" in str(report)
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_a_plan_can_be_stored_and_run_later(world: _World, again: bool) -> None:
     """By another process, or once more by the same one: then it looks for itself."""

@@ -104,6 +104,12 @@ def test_a_report_prints_with_failures_and_warnings() -> None:
     assert lines[5] == f"warning: team/app:v1@{DIGEST}: a signature was refused"
 
 
+def test_a_report_repeats_what_the_plan_noted() -> None:
+    """Who runs without looking at a plan would not hear of it else."""
+    lines = str(attrs.evolve(_report(), notes=("look here",))).splitlines()
+    assert lines[0] == "note: look here"
+
+
 def test_a_report_gives_each_advice_once() -> None:
     """A thousand failures of one kind want one thing done."""
     other = _result(Outcome.FAILED, failure=attrs.evolve(FAILURE, hint="wait"))

@@ -294,7 +294,8 @@ class Porter:
             return ""
         whose = f"{shown.credential.username!r} is known"
         if shown.token is None:
-            return f"{whose}, and lacks {permissions(call.scopes)}, or one of them"
+            asked = permissions(call.scopes)
+            return f"{whose}, and lacks {asked}{', or one of them' if ' and ' in asked else ''}"
         lacks = ungranted(shown.token.secret.reveal(), call.scopes)
         return f"{whose}, and lacks {permissions(lacks)}" if lacks else ""
 
@@ -333,9 +334,9 @@ class Porter:
         if credential.expires_at is not None and self._clock.now() >= credential.expires_at:
             msg = f"the login from {credential.origin} for {self._host} has expired{detail}"
             return CredentialsExpired(msg, hint="renew it at its source")
-        msg = (
-            f"{self._host} refuses the login from {credential.origin} (it offers {offered}){detail}"
-        )
+        whose = f"{credential.username!r} from" if credential.username else "from"
+        msg = f"{self._host} refuses the login {whose} {credential.origin}"
+        msg += f" (it offers {offered}){detail}"
         hint = self._door.if_not_taken or diagnosis(shown) or _MAYBE_HIDDEN
         return CredentialsRefused(msg, hint=hint)
 

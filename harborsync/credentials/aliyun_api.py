@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -179,8 +180,9 @@ def read_answer(body: bytes, what: str) -> dict[str, Any]:
 # --- the SDK -------------------------------------------------------------------------------------
 
 
+@cache
 def _sdk(module: str) -> ModuleType:
-    """Load a part of the SDK, and take away its handler, which prints at DEBUG."""
+    """Load a part of the SDK, and take away the handler it brings, which prints at DEBUG."""
     found = load_sdk(f"aliyunsdkcore.{module}", extra=EXTRA, purpose=_PURPOSE)
     talker = logging.getLogger("aliyunsdkcore.http.http_response")
     talker.handlers.clear()

@@ -8,16 +8,16 @@ Bytes go the way of every registry. Tags come with their digests from ACR's own 
 request, and namespaces and repositories that are lacking are made as the options say. A ``-vpc``
 host is asked from within a VPC, and its APIs there, too.
 
-==========================  ==================================================================
-``role_arn=ARN[,ARN…]``     roles to assume, one by the other; ``external_id``, ``role_session``
-                            and ``role_duration`` are of the last one
-``ecs_role=NAME``           the role of the machine to begin with
-``create``, ``public``      see :mod:`harborsync.registries.creation`
-``mutability=immutable``    tags of repositories that are made cannot be moved (enterprise)
-``edition``                 ``enterprise`` or ``personal``, where the host does not tell
-``region``, ``instance_id`` where neither the host nor the registry's login tells
-``api=URL``, ``sts_api``    addresses of the APIs
-==========================  ==================================================================
+===========================  =================================================================
+``role_arn=ARN[,ARN…]``      roles to assume, one by the other; ``external_id``, ``role_session``
+                             and ``role_duration`` are of the last one
+``ecs_role=NAME``            the role of the machine to begin with
+``create``, ``public``       see :mod:`harborsync.registries.creation`
+``mutability=immutable``     tags of repositories that are made cannot be moved (enterprise)
+``edition``                  ``enterprise`` or ``personal``, where the host does not tell
+``region``, ``instance_id``  where neither the host nor the registry's login tells
+``api=URL``, ``sts_api``     addresses of the APIs
+===========================  =================================================================
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from harborsync.credentials.aliyun import EXTRA, IDENTITY_OPTIONS, AliyunIdentit
 from harborsync.credentials.cloud import handed_over, with_cloud
 from harborsync.errors import InvalidValue, NotFound
 from harborsync.provider import Provider
-from harborsync.registries.acr_api import AcrApi, Recipe, artifact_of
+from harborsync.registries.acr_api import AcrApi, Recipe, artifact_of, says_it_is_lacking
 from harborsync.registries.acr_enterprise import EnterpriseEdition
 from harborsync.registries.acr_personal import PersonalEdition
 from harborsync.registries.acr_place import AcrPlace, Edition
@@ -183,7 +183,9 @@ class AcrRegistry:
                 if artifact is not None and artifact.tag not in seen:
                     seen.add(artifact.tag)
                     yield artifact
-        except NotFound:
+        except NotFound as error:
+            if not says_it_is_lacking(error):
+                raise
             self._catalog.forget(repository)
             self._maker.note_lacking(repository)
 

@@ -14,7 +14,7 @@ from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
 from harborsync.credentials.aliyun_api import AliyunApi
 from harborsync.credentials.aliyun_sts import Sts
 from harborsync.credentials.base import Credential
-from harborsync.errors import CredentialsError, InvalidReference
+from harborsync.errors import CredentialsError, InvalidReference, RegistryError
 from harborsync.reference import Digest, Tag
 from harborsync.registries.clouds import told_by_challenge
 from harborsync.secrets import Secret
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from harborsync.credentials.aliyun import AliyunIdentity
     from harborsync.credentials.aliyun_api import Wish
     from harborsync.endpoint import Endpoint
-    from harborsync.errors import RegistryError
     from harborsync.provider import OpenContext
     from harborsync.registries.acr_place import AcrPlace
 
@@ -216,10 +215,17 @@ def numbered(page: Callable[[int], tuple[list[dict[str, Any]], Any]]) -> Iterato
     Args:
         page: Returns the entries of a page, and how many there are on all pages: a number, or a
             text that holds one.
+
+    Raises:
+        RegistryError: The pages have no end.
     """
-    seen = 0
+    seen, last = 0, None
     for number in count(1):
         entries, told = page(number)
+        if entries and entries == last:
+            msg = f"page {number} of a list is the same as the one before"
+            raise RegistryError(msg, hint="tell the registry's operator: the list has no end")
+        last = entries
         yield from entries
         seen += len(entries)
         total = number_of(told)
@@ -296,6 +302,14 @@ def says_it_is_there(error: RegistryError) -> bool:
     The code was not to be found in documents; every spelling that was is like this.
     """
     return any("EXIST" in code and "NOT_EXIST" not in code for code in error.codes)
+
+
+def says_it_is_lacking(error: RegistryError) -> bool:
+    """Tell whether a repository or its namespace is not there; an instance that is not is worse."""
+    return not _LACKING.isdisjoint(error.codes)
+
+
+_LACKING: Final = frozenset({"NAMESPACE_NOT_EXIST", "REPO_NOT_EXIST", "REPOSITORY_NOT_EXIST"})
 
 
 def lacks_a_namespace(error: RegistryError) -> bool:

@@ -14,6 +14,7 @@ from harborsync.registries.acr_api import (
     lacks_a_namespace,
     numbered,
     parts_of,
+    says_it_is_lacking,
     says_it_is_there,
 )
 
@@ -67,8 +68,10 @@ class EnterpriseEdition:
         what = f"look for the repository {repository}"
         try:
             said = self._call(what, "GetRepository", RepoNamespaceName=namespace, RepoName=name)
-        except NotFound:
-            return None
+        except NotFound as error:
+            if says_it_is_lacking(error):
+                return None
+            raise
         return _repository(said)
 
     def tags(self, repository: AcrRepository) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from harborsync.registries.acr_api import (
     lacks_a_namespace,
     numbered,
     parts_of,
+    says_it_is_lacking,
     says_it_is_there,
 )
 
@@ -63,8 +64,10 @@ class PersonalEdition:
         what = f"look for the repository {repository}"
         try:
             said = self._get(what, "GetRepo", f"/repos/{repository}")
-        except NotFound:
-            return None
+        except NotFound as error:
+            if says_it_is_lacking(error):
+                return None
+            raise
         return _repository(said.get("repo") or {})
 
     def tags(self, repository: AcrRepository) -> Iterator[dict[str, Any]]:

@@ -61,14 +61,15 @@ class AcrPlace:
         """
         options, cloud = endpoint.options, recognise(endpoint.host)
         told = cloud if cloud is not None and cloud.provider == "acr" else None
-        region = options.get("region", told.region if told else "")
-        instance = options.get("instance_id", "")
+        region, instance = options.get("region", ""), options.get("instance_id", "")
         _check("region", region, _REGION, "cn-hangzhou")
         _check("instance_id", instance, _INSTANCE, "cri-0123456789abcdef")
+        _check_told_once(endpoint, "region", told.region if told else "")
+        _check_told_once(endpoint, "edition", _edition({}, told) if told else "")
         return cls(
             host=endpoint.host,
             edition=_edition(options, told),
-            region=region,
+            region=told.region if told else region,
             instance=instance,
             net=told.net if told else "public",
             prefix=endpoint.prefix,
@@ -112,6 +113,18 @@ def _edition(options: dict[str, str], told: CloudHost | None) -> Edition:
         msg = f"the option edition cannot be {text[:100]!r}"
         raise InvalidValue(msg, hint=f"write {' or '.join(Edition)}")
     return Edition(text)
+
+
+def _check_told_once(endpoint: Endpoint, name: str, told: str) -> None:
+    """Refuse an option that contradicts the host.
+
+    Raises:
+        InvalidValue: It does.
+    """
+    option = endpoint.options.get(name, told)
+    if told and option != told:
+        msg = f"the option {name} cannot be {option[:100]!r}: {endpoint.host} is of {told}"
+        raise InvalidValue(msg, hint=f"leave {name} out, or change the address")
 
 
 def _check(name: str, text: str, form: re.Pattern[str], example: str) -> None:

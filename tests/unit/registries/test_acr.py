@@ -170,6 +170,25 @@ def test_what_is_not_there_has_no_tags(acr: AcrServers, open_to: Open) -> None:
     assert registry.resolve("team/app", Tag("v1")) is None
 
 
+def test_an_instance_that_is_not_there_is_no_empty_one(acr: AcrServers, open_to: Open) -> None:
+    """Nothing would be copied from it, and nobody would know."""
+    registry = open_to(acr, instance_id="cri-another")
+    with pytest.raises(NotFound, match="INSTANCE_NOT_EXIST") as caught:
+        list(registry.list_artifacts("team/app"))
+    assert "instance_id" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("operation", ["GetRepository", "ListRepoTag"])
+def test_what_else_is_not_found_is_told(acr: AcrServers, open_to: Open, operation: str) -> None:
+    """Only a repository that is lacking has no tags."""
+    from harborsync.testing.cloud_plane import ApiRefusal
+
+    acr.create_repository("team/app")
+    acr.log.plan(operation, ApiRefusal(404, "INSTANCE_NOT_EXIST", "instance is not exist."))
+    with pytest.raises(NotFound):
+        list(open_to(acr).list_artifacts("team/app"))
+
+
 @BOTH
 def test_who_may_not_list_is_served_more_slowly(acr: AcrServers, open_to: Open) -> None:
     """By the registry's own list of tags, without digests."""

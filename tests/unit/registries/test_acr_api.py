@@ -83,6 +83,12 @@ def test_pages_end_where_the_list_does(total: Any) -> None:
     assert asked == [1, 2, 3]
 
 
+def test_a_list_that_goes_round_in_circles_is_told() -> None:
+    """It would never end."""
+    with pytest.raises(RegistryError, match="page 2 of a list is the same"):
+        list(numbered(lambda number: ([{"n": 1}] * PAGE, 10_000)))
+
+
 def test_a_total_that_is_too_large_ends_with_an_empty_page() -> None:
     """Somebody deletes while we read."""
     pages = [[{"n": 1}] * PAGE, []]

@@ -79,6 +79,16 @@ def test_options_that_cannot_be_are_refused(options: str, message: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("option", ["region=cn-beijing", "edition=personal"])
+def test_options_that_contradict_the_host_are_refused(option: str) -> None:
+    """One of the two is a mistake."""
+    host = "team-registry.cn-hangzhou.cr.aliyuncs.com"
+    with pytest.raises(InvalidValue, match=f"{host} is of"):
+        AcrPlace.of(Endpoint.parse(f"acr://{host}?{option}"))
+    same = AcrPlace.of(Endpoint.parse(f"acr://{host}?region=cn-hangzhou&edition=enterprise"))
+    assert same == AcrPlace.of(Endpoint.parse(f"acr://{host}"))
+
+
 def _asked(service: str) -> CloudHost | None:
     return recognise_challenge("images.example", [service])
 

@@ -39,10 +39,12 @@ _MAX_PAGES: Final = 10_000
 _MAX_BYTES: Final = 64 * 2**20
 _REFUSED: Final = 400
 _UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 #: Without this a project that is called 123 is taken for the one with that id (HARBOR §4).
 _BY_NAME: Final = {"Accept": "application/json", "X-Is-Resource-Name": "true"}
 _NOTHING: Final[Mapping[str, object]] = {}
+_READING: Final = frozenset({"GET", "HEAD"})
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +104,7 @@ class HarborApi:
         self._context = context
         self._refuser = Refuser(name, context.credentials)
         self._has_worked = False
+        self._is_wrong = False
 
     def get(
         self, path: str, query: Mapping[str, object] = _NOTHING, *, what: str, needs: str = ""
@@ -235,14 +238,22 @@ class HarborApi:
         if answer.status == _UNAUTHORIZED and self._may_be_locked():
             self._context.clock.sleep(LOCK_LASTS, self._context.cancel)
             answer = self._transport.send(call)
-            self._has_worked = answer.status != _UNAUTHORIZED
-        elif answer.status != _UNAUTHORIZED:
-            self._has_worked = True
+            self._is_wrong = answer.status == _UNAUTHORIZED
+        self._learn_from(answer)
         return answer
 
     def _may_be_locked(self) -> bool:
         """Tell whether a login was good a moment ago, and somebody else may have locked it."""
-        return self._has_worked and self._context.credentials.get(self.name) is not None
+        may_be_good = self._has_worked and not self._is_wrong
+        return may_be_good and self._context.credentials.get(self.name) is not None
+
+    def _learn_from(self, answer: Answer) -> None:
+        """Note what an answer tells of the login; what is public is told to a wrong one, too."""
+        if answer.status == _UNAUTHORIZED:
+            return
+        self._has_worked = True
+        if answer.method not in _READING or answer.status == _FORBIDDEN:
+            self._is_wrong = False
 
     def refused(self, answer: Answer, what: str, needs: str = "") -> HarborsyncError:
         """Return the error that an unwanted answer stands for."""

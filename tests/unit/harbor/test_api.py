@@ -244,6 +244,23 @@ def test_a_login_that_ends_is_tried_again_only_once(open_api: Opener, clock: Fak
     assert clock.monotonic() == 2.0
 
 
+@pytest.mark.parametrize(
+    ("proof", "waits"), [(("GET", 200), 1), (("GET", 403), 2), (("POST", 201), 2)]
+)
+def test_what_a_wrong_login_is_told_too_is_no_proof_of_it(
+    open_api: Opener, clock: FakeClock, proof: tuple[str, int], waits: int
+) -> None:
+    """Lists of public projects are; a run would wait at every step, and lock the user each time."""
+    method, status = proof
+    answers = iter([say({}), *[say({}, 401)] * 2, say({}, status), *[say({}, 401)] * 2])
+    api, _ = open_api(lambda _: next(answers))
+    api.ask("GET", "/public", what="read what is public")
+    assert api.ask("GET", "/a", what="read a").status == 401
+    assert api.ask(method, "/b", what="do b").status == status
+    assert api.ask("GET", "/a", what="read a").status == 401
+    assert clock.monotonic() == 2.0 * waits
+
+
 def test_nobody_is_not_locked(open_api: Opener, clock: FakeClock) -> None:
     """Without a login, 401 means that there must be one."""
     answers = iter([say({}), say({}, 401)])

@@ -21,6 +21,7 @@ _MISLEADING = frozenset(
 _MISLEADING_PREFIXES = (
     "ALIBABA_CLOUD_",
     "ALIBABACLOUD_",
+    "ALIYUN_",
     "AWS_",
     "DOCKER_",
     "GOOGLE_",

@@ -20,8 +20,13 @@ from harborsync.errors import (
     RateLimited,
     ServerError,
     TagImmutable,
+    TransportError,
 )
 
+_REACHABLE: Final = (
+    "see that the API's host is reachable from here: in a VPC without internet write the -vpc host "
+    "of the registry, elsewhere see proxy= and ca="
+)
 _UNPARSED: Final = "SDK.UnknownServerError"
 _RAW: Final = "ServerResponseBody: "
 _QUOTES_WHAT_WAS_SIGNED: Final = "SignatureDoesNotMatch"
@@ -150,6 +155,8 @@ def error_of(error: Exception, what: str) -> HarborsyncError:
         error: The exception.
         what: What was tried, as it follows "cannot".
     """
+    if isinstance(error, TransportError):
+        error.hint = error.hint or _REACHABLE
     if isinstance(error, HarborsyncError):
         return error
     return refusal(_said(error), what, MEANINGS)

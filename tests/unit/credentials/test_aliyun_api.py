@@ -18,6 +18,7 @@ from harborsync.credentials.aliyun_keys import Keys, RenewingKeys
 from harborsync.credentials.aliyun_sts import Sts
 from harborsync.endpoint import Endpoint
 from harborsync.errors import (
+    AddressRefused,
     ConnectionLost,
     CredentialsExpired,
     CredentialsRefused,
@@ -46,6 +47,8 @@ USER = f"acs:ram::{ACCOUNT}:user/{KEY_ID}"
 ROLE = f"acs:ram::{ACCOUNT}:role/pod"
 PROVIDER = f"acs:ram::{ACCOUNT}:oidc-provider/ack"
 LOOK = Wish(version="2018-12-01", action="ListRepository", query={"InstanceId": INSTANCE})
+
+BY_PATH = Wish(version="2016-06-07", action="GetRepoList", path="/repos", method="GET")
 
 
 @pytest.fixture
@@ -259,7 +262,7 @@ def test_throttling_is_waited_for_and_slows_down(acr: LoopbackAcr, clock: FakeCl
             api.call("look", LOOK)
 
 
-def _answering(said: Said | None, clock: FakeClock) -> Any:
+def _answering(said: Said | None, clock: FakeClock, wish: Wish = LOOK) -> Any:
     """Return what calling an API that always answers so comes to."""
 
     def script(heard: Heard) -> Said | None:
@@ -270,7 +273,7 @@ def _answering(said: Said | None, clock: FakeClock) -> Any:
         endpoint = Endpoint(provider="acr", address="x.example")
         api = AliyunApi(server.origin, REGION, keys, endpoint, _context(clock), per_second=1000.0)
         try:
-            return api.call("look", LOOK), server.heard
+            return api.call("look", wish)
         finally:
             api.close()
 
@@ -302,13 +305,17 @@ def test_a_connection_that_breaks_shows_no_signed_address(clock: FakeClock) -> N
     with pytest.raises(ConnectionLost) as caught:
         _answering(None, clock)
     assert "Signature" not in f"{caught.value!r}{caught.value.__context__!r}"
+    assert "-vpc host" in str(caught.value.hint)
 
 
-def test_a_redirect_is_not_followed(clock: FakeClock) -> None:
+@pytest.mark.parametrize("wish", [LOOK, BY_PATH], ids=["rpc", "roa"])
+def test_a_redirect_is_not_followed(clock: FakeClock, wish: Wish) -> None:
     """What is signed goes to nobody else."""
-    elsewhere = (("Location", "https://evil.example/"),)
-    with pytest.raises(RegistryError):
-        _answering(Said(status=302, headers=elsewhere), clock)
+    with ScriptedServer(lambda heard: Said(body=b"{}")) as elsewhere:
+        said = Said(status=302, headers=(("Location", f"{elsewhere.origin}/"),))
+        with pytest.raises((RegistryError, AddressRefused)):
+            _answering(said, clock, wish)
+        assert elsewhere.heard == []
 
 
 def test_the_sdk_prints_nothing_by_itself(acr: LoopbackAcr, clock: FakeClock) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harborsync.artifact import Artifact as Artifact
     from harborsync.artifact import Label as Label
     from harborsync.cancel import Cancel as Cancel
+    from harborsync.checking import Check as Check
+    from harborsync.checking import check as check
     from harborsync.clock import Clock as Clock
     from harborsync.clock import SystemClock as SystemClock
     from harborsync.content import Descriptor as Descriptor
@@ -74,6 +76,7 @@ _NAMES: Final = {
     "Bandwidth": "harborsync.units",
     "ByteSize": "harborsync.units",
     "Cancel": "harborsync.cancel",
+    "Check": "harborsync.checking",
     "Clock": "harborsync.clock",
     "DescriptionChange": "harborsync.plan",
     "DescriptionResult": "harborsync.report",
@@ -115,6 +118,7 @@ _NAMES: Final = {
     "SystemClock": "harborsync.clock",
     "Tag": "harborsync.reference",
     "Verify": "harborsync.options",
+    "check": "harborsync.checking",
     "copy": "harborsync.copying",
     "open_registry": "harborsync.gate",
 }

@@ -1,7 +1,7 @@
-"""The shell's door: ``python -m harborsync demo`` and ``python -m harborsync copy``.
+"""The shell's door: ``python -m harborsync demo``, ``copy`` and ``check``.
 
 It does nothing that the library does not do, and says what went wrong without a traceback.
-Exit status 0 is success, 1 a copy that failed, 2 a wish that cannot work as it is written,
+Exit status 0 is success, 1 a copy or a check that failed, 2 a wish that cannot work as it is written,
 130 that Ctrl-C came before anything was written.
 """
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
     _add_copy(commands)
+    _add_check(commands)
     return parser
 
 
@@ -133,3 +134,42 @@ def _copy(wish: argparse.Namespace, out: TextIO) -> int:
         sys.stderr.write(f"harborsync: warning: {warning}\n")
     out.write(f"{result.outcome} {result.step.wanted}\n")
     return 0
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    what = "tell who we are at a registry, what we may do, and what must be reachable"
+    parser = commands.add_parser("check", help=what, description=f"{what}; writes nothing")
+    parser.add_argument("endpoint", help="such as registry.example or harbor://host/project")
+    parser.add_argument("--repository", default="", help="look at this one, not the first listed")
+    parser.add_argument(
+        "--probe-write", action="store_true", help="open an upload and cancel it, and no more"
+    )
+    parser.add_argument(
+        "--throughput",
+        default="",
+        metavar="REPOSITORY:TAG",
+        help="read the largest blob of this for five seconds at the most",
+    )
+    parser.add_argument("--policies", action="store_true", help="print the least policies, too")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.set_defaults(command=_check)
+
+
+def _check(wish: argparse.Namespace, out: TextIO) -> int:
+    from harborsync.checking import check  # noqa: PLC0415 - `--version` needs no network
+
+    found = check(
+        wish.endpoint,
+        repository=wish.repository,
+        probe="write" if wish.probe_write else "read",
+        throughput=wish.throughput,
+    )
+    out.write(f"{found.to_json() if wish.json else found}\n")
+    if wish.policies and not wish.json:
+        out.writelines(
+            f"\nthe least to {policy.direction}:\n{policy.text}\n" for policy in found.policies
+        )
+    return 0 if found.ok else _FAILED

@@ -135,6 +135,18 @@ def recognise(host: str) -> CloudHost | None:
     return None
 
 
+def nearer_host(found: CloudHost) -> str | None:
+    """Return the host that may serve the same registry inside the cloud's own network, or None.
+
+    >>> nearer_host(recognise("acme-registry.cn-beijing.cr.aliyuncs.com"))
+    'acme-registry-vpc.cn-beijing.cr.aliyuncs.com'
+    """
+    label, _, domain = found.host.partition(".")
+    nearer = recognise(f"{label}-vpc.{domain}")
+    is_same = nearer is not None and nearer.net == "vpc" and nearer.kind == found.kind
+    return nearer.host if nearer is not None and is_same and found.net == "public" else None
+
+
 def recognise_challenge(host: str, services: Iterable[str]) -> CloudHost | None:
     """Return whose registry stands behind a customer's own domain, or None.
 

@@ -22,9 +22,10 @@ from harborsync.retry import RetryPolicy
 from harborsync.state import MemoryJournal, MemoryState, SessionJournal, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harborsync.endpoint import Endpoint
+    from harborsync.insight import Deed, Direction, Insight
     from harborsync.registry import Registry
 
 
@@ -74,6 +75,39 @@ class OpenContext:
     rng: random.Random = attrs.field(factory=random.SystemRandom, repr=False)
 
 
+def _nothing_of_its_own(endpoint: Endpoint, context: OpenContext, repository: str) -> Insight:  # noqa: ARG001 - the signature of Checks.look
+    from harborsync.insight import Insight  # noqa: PLC0415 - only checks want it
+
+    return Insight()
+
+
+def _no_apis(endpoint: Endpoint) -> tuple[str, ...]:  # noqa: ARG001 - the signature of Checks.apis
+    return ()
+
+
+def _no_policy(endpoint: Endpoint, direction: Direction) -> str:  # noqa: ARG001 - of Checks.policy
+    return ""
+
+
+@attrs.frozen(kw_only=True)
+class Checks:
+    """What a product adds to :func:`harborsync.checking.check`; every part may be left out.
+
+    Attributes:
+        permissions: What each deed takes, by the product's names for its permissions;
+            ``{repository}`` stands for the repository.
+        look: Asks the product's own interface who we are and what we may do in a repository,
+            which is empty if none is known; writes nothing. What it raises is a finding.
+        apis: The addresses of the product's interfaces beside the registry, for firewalls.
+        policy: Writes the least policy that a direction takes, in the product's own form.
+    """
+
+    permissions: Mapping[Deed, str] = attrs.field(factory=dict)
+    look: Callable[[Endpoint, OpenContext, str], Insight] = _nothing_of_its_own
+    apis: Callable[[Endpoint], tuple[str, ...]] = _no_apis
+    policy: Callable[[Endpoint, Direction], str] = _no_policy
+
+
 @attrs.frozen(kw_only=True)
 class Provider:
     """A kind of registry.
@@ -87,6 +121,7 @@ class Provider:
         extra: The extra of this package that brings what it needs, or None.
         prefix: Which part of an endpoint's address all names of repositories begin with;
             without slashes at its ends, empty for none.
+        checks: What a check of such a registry adds, or None.
     """
 
     name: str
@@ -95,3 +130,4 @@ class Provider:
     host: Callable[[Endpoint], str] = _its_own_host
     extra: str | None = None
     prefix: Callable[[Endpoint], str] = prefix_of_path
+    checks: Checks | None = None

@@ -207,6 +207,22 @@ class CopyingWithin(Protocol):
         ...
 
 
+class Probing(Protocol):
+    """Can be looked at more closely than a copy does, for a check."""
+
+    def served_from(self, repository: str, blob: Descriptor) -> str:
+        """Return the origin that a blob's bytes come from, such as a storage's; reads only."""
+        ...
+
+    def try_upload(self, repository: str) -> None:
+        """Open an upload and cancel it; no content is written.
+
+        Raises:
+            RegistryError: The registry does not take one.
+        """
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Room:
     """How much more something takes.
@@ -246,6 +262,7 @@ class Abilities:
     tags: Tagging | None = None
     copies: CopyingWithin | None = None
     room: Quotas | None = None
+    probes: Probing | None = None
 
 
 @attrs.frozen(kw_only=True)

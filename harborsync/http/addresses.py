@@ -89,6 +89,10 @@ class AddressPolicy:
         self._trusted = frozenset(trusted)
         self._home_zones = {zone_of(home)} if _is_literal(home) else set[Zone]()
 
+    def is_home(self, host: str) -> bool:
+        """Tell whether a host is the endpoint's own."""
+        return host == self._home
+
     def admit(self, host: str, address: str) -> None:
         """Let ``host``, found at the numeric ``address``, be connected to.
 

@@ -80,6 +80,16 @@ def _permission(scope: str) -> str:
     return f"{' and '.join(f'{kind}:{action}' for action in actions)} in {name}"
 
 
+def grants(token: str, scope: str) -> bool | None:
+    """Tell whether a token grants a scope in full, or None if it does not tell.
+
+    >>> grants("no token that tells anything", "repository:a:pull") is None
+    True
+    """
+    granted = _granted(token)
+    return None if granted is None else _covers(granted, scope)
+
+
 def subject_of(token: str) -> str | None:
     """Return whom a token says it is for, or None; it is looked into, not checked."""
     claims = _claims(token)

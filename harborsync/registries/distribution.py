@@ -30,7 +30,7 @@ from harborsync.registries.calls import (
     said_digest,
     said_length,
 )
-from harborsync.registries.extras import Catalog, Mounts, Referrers, TagDeletion
+from harborsync.registries.extras import Catalog, Mounts, Probes, Referrers, TagDeletion
 from harborsync.registries.pages import names
 from harborsync.registries.uploads import Uploader
 from harborsync.registry import Abilities, BlobPut, Quirks
@@ -136,6 +136,7 @@ class DistributionRegistry:
             mounts=Mounts(),
             referrers=self._referrers,
             deletes_tags=TagDeletion(self._api, withdraw=lambda: self._withdraw(deletes_tags=None)),
+            probes=Probes(self._api),
         )
 
     def _withdraw(self, **gone: None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
 
 from harborsync.content import OCI_INDEX, Manifest
 from harborsync.errors import CredentialsError, InvalidReference, RegistryError, Unsupported
 from harborsync.reference import check_repository
-from harborsync.registries.calls import path, pulling
+from harborsync.registries.calls import path, pulling, pushing
 from harborsync.registries.pages import names, pages
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OK: Final = 200
+_OPENED: Final = frozenset({201, 202})
 _NO_CATALOG: Final = frozenset({401, 404, 405})
 _NO_REFERRERS: Final = frozenset({400, 404, 405, 501})  # OCI-6.1
 _NO_TAG_DELETION: Final = frozenset({400, 405, 501})  # OCI-5.8
@@ -168,6 +170,48 @@ class TagDeletion:
             raise Unsupported(msg, method="DELETE", status=answer.status)
         if answer.status not in _DELETED:
             raise self._api.refused(answer, what)
+
+
+class Probes:
+    """Looks where bytes come from, and whether an upload would be taken.
+
+    Args:
+        api: The registry.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def served_from(self, repository: str, blob: Descriptor) -> str:
+        """Return the origin at the end of the redirects of a blob; its bytes are left unread."""
+        what = f"read blob {blob.digest} of {repository}"
+        url = path(repository, "blobs", blob.digest)
+        call = self._api.call("GET", url, scopes=pulling(repository), what=what)
+        with self._api.transport.stream(call) as stream:
+            if stream.answer.status != _OK:
+                raise self._api.refused(stream.answer, what)
+            parts = urlsplit(stream.answer.url)
+            return f"{parts.scheme}://{parts.netloc}"
+
+    def try_upload(self, repository: str) -> None:
+        """Open an upload and cancel it.
+
+        Raises:
+            RegistryError: The registry does not take one.
+        """
+        what = f"open an upload to {repository}"
+        url = path(repository, "blobs", "uploads", "")
+        scopes = pushing(repository)
+        answer = self._api.send("POST", url, body=b"", scopes=scopes, what=what)
+        if answer.status not in _OPENED:
+            raise self._api.refused(answer, what)
+        session = answer.headers.get("Location")
+        if session:
+            # One that is not cancelled expires by itself, so the answer does not matter.
+            where = urljoin(answer.url, session)
+            self._api.send(
+                "DELETE", where, scopes=scopes, what=f"cancel the upload to {repository}"
+            )
 
 
 def is_repository(name: str) -> bool:

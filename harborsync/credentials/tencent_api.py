@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync import __version__
@@ -185,8 +186,16 @@ def _sdk(module: str) -> ModuleType:
     return load_sdk(f"tencentcloud.{module}", extra=EXTRA, purpose=_PURPOSE)
 
 
+def _bear_its_habits() -> None:
+    """Let the SDK use what Python 3.12 deprecates, even where warnings are errors."""
+    warnings.filterwarnings(
+        "ignore", r"datetime\.datetime\.utcfromtimestamp", DeprecationWarning, r"tencentcloud\."
+    )
+
+
 def _client(service: str, keys: Keys | None, region: str, address: ApiAddress, cable: Cable) -> Any:
     """Return a client that signs by these keys and sends over our cable."""
+    _bear_its_habits()
     profile = _sdk("common.profile.client_profile").ClientProfile(
         signMethod="TC3-HMAC-SHA256",
         language="en-US",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -290,3 +291,12 @@ def test_two_answers_at_once_come_from_one_client(tcr: LoopbackTcr, open_api: Op
         found = list(pool.map(lambda _: _look(api)["TotalCount"], range(40)))
     assert len(found) == 40
     assert len(api._clients) == 1
+
+
+def test_what_python_deprecates_in_the_sdk_is_borne(open_api: Open) -> None:
+    """Even where warnings are errors, as they are here; those of others stay."""
+    _look(open_api())
+    text = "datetime.datetime.utcfromtimestamp() is deprecated"
+    warnings.warn_explicit(text, DeprecationWarning, "x.py", 1, "tencentcloud.common.sign")
+    with pytest.raises(DeprecationWarning):
+        warnings.warn_explicit(text, DeprecationWarning, "x.py", 1, "somebody.else")

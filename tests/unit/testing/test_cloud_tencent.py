@@ -172,6 +172,7 @@ def test_a_body_that_was_changed_is_noticed(tcr: LoopbackTcr) -> None:
     assert _code(_ask(tcr, "DescribeInstances", **headers)) == "AuthFailure.SignatureFailure"
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcfromtimestamp:DeprecationWarning")
 def test_the_real_sdk_is_understood(tcr: LoopbackTcr) -> None:
     """Its models, over its own network code."""
     profile = _PROFILES.ClientProfile(

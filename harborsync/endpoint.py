@@ -169,7 +169,8 @@ class Endpoint:
         return f"{self.provider}{'+http' if self.plain_http else ''}://{self.address}{query}"
 
 
-_URL_WORDS: Final = {"https": "registry", "http": "registry+http"}
+# What to write before the host, instead; the provider of a bare host is found by its name.
+_URL_WORDS: Final = {"https": "", "http": "registry+http://"}
 _HOW: Final = "write it like registry.example/prefix, registry+http://host or oci:DIR"
 
 
@@ -185,7 +186,7 @@ def _split_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 def _is_a_url(scheme: str, rest: str) -> InvalidValue:
     rest = rest.rpartition("@")[2]
     msg = f"'{scheme}://{rest[:200]}' is a URL, not an endpoint"
-    return InvalidValue(msg, hint=f"write {_URL_WORDS[scheme]}://{rest[:200]}")
+    return InvalidValue(msg, hint=f"write {_URL_WORDS[scheme]}{rest[:200]}")
 
 
 def _check_host_and_prefix(text: str) -> None:

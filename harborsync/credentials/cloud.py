@@ -16,6 +16,7 @@ from harborsync.credentials.base import (
     Forgetful,
     Refreshing,
 )
+from harborsync.credentials.defaults import Named
 from harborsync.credentials.docker_config import IN_A_FILE
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def handed_over(given: CredentialSource, kind: type[_S]) -> _S | None:
     """
     if isinstance(given, kind):
         return given
-    sources = given.sources if isinstance(given, Chain) else ()
-    found = (handed_over(source, kind) for source in sources)
+    found = (handed_over(source, kind) for source in _behind(given))
     return next((each for each in found if each is not None), None)
+
+
+def _behind(given: CredentialSource) -> tuple[CredentialSource, ...]:
+    if isinstance(given, Named):
+        return (given.source,)
+    return given.sources if isinstance(given, Chain) else ()

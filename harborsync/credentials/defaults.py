@@ -48,10 +48,13 @@ class Named:
         source: Knows the login under ``name``.
         name: The name.
         host: The only host it is for.
+
+    Attributes:
+        source: The same.
     """
 
     def __init__(self, source: CredentialSource, name: str, *, host: str) -> None:
-        self._source = source
+        self.source = source
         self._name = name
         self._host = canonical_host(host)
 
@@ -63,7 +66,7 @@ class Named:
         """
         if canonical_host(host) != self._host:
             return None
-        found = self._source.get(self._name)
+        found = self.source.get(self._name)
         if found is None:
             msg = f"there is no login named {self._name!r}, which {self._host} is to be opened with"
             prefix = variable_prefix(self._name)
@@ -74,8 +77,8 @@ class Named:
 
     def forget(self, host: str) -> None:
         """Have the named login fetched anew, if ``host`` is the one it is for."""
-        if canonical_host(host) == self._host and isinstance(self._source, Forgetful):
-            self._source.forget(self._name)
+        if canonical_host(host) == self._host and isinstance(self.source, Forgetful):
+            self.source.forget(self._name)
 
 
 def explain(source: CredentialSource, host: str, repository: str = "") -> str:

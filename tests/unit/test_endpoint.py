@@ -87,7 +87,7 @@ def test_a_login_in_the_text_is_refused_and_not_repeated(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "instead"),
     [
-        ("https://registry.example/", "registry://registry.example"),
+        ("https://registry.example/", "registry.example"),
         ("http://h:5000/a", "registry+http://h:5000/a"),
     ],
 )

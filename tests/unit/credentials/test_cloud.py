@@ -11,6 +11,7 @@ from harborsync.credentials import (
     CallableCredentials,
     Chain,
     Credential,
+    Named,
     StaticCredentials,
 )
 from harborsync.credentials.aws import AwsIdentity
@@ -96,9 +97,10 @@ def test_a_source_that_keeps_answers_is_told_to_look_again() -> None:
 
 
 def test_an_identity_is_found_among_what_was_handed_over() -> None:
-    """However deep in a chain it is; the first one counts."""
+    """However deep in a chain it is, and behind a name; the first one counts."""
     mine = AwsIdentity(profile="mine")
     nested = Chain([Anonymous(), Chain([StaticCredentials({}), mine]), AwsIdentity()])
     assert handed_over(nested, AwsIdentity) is mine
     assert handed_over(mine, AwsIdentity) is mine
+    assert handed_over(Named(nested, "puller", host=HOST), AwsIdentity) is mine
     assert handed_over(Anonymous(), AwsIdentity) is None

@@ -178,7 +178,7 @@ def test_an_unknown_name_is_told_with_the_known_and_the_close_ones() -> None:
     with pytest.raises(UnknownProvider, match="no provider 'regstry'") as caught:
         find_provider(Endpoint.parse("regstry://x"), plugins=offers)
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("did you mean registry? known are docker-archive, ")
+    assert caught.value.hint.startswith("did you mean registry? known are acr, docker-archive, ")
     assert "special" in caught.value.hint
     with pytest.raises(UnknownProvider, match="known are"):
         find_provider(Endpoint.parse("zzz://x"), plugins=offers)

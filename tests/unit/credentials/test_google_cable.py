@@ -52,7 +52,9 @@ def test_a_redirect_is_an_answer(cables: Cables) -> None:
     with ScriptedServer(_elsewhere) as server:
         answer = cables.send("POST", f"{server.origin}/token", {})
         assert answer.status == 307
-        assert len(server.heard) == 1
+        with pytest.raises(AddressRefused, match="redirects to"):
+            cables.send("GET", f"{server.origin}/v1/projects", {})
+        assert len(server.heard) == 2
 
 
 def _elsewhere(heard: Heard) -> Said:

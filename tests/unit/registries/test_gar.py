@@ -238,17 +238,6 @@ def test_a_repository_is_made_once_for_all_its_images(
     assert gar.requests == ()
 
 
-def test_repositories_are_made_one_in_two_seconds(
-    gar: LoopbackGar, open_to: Open, clock: FakeClock
-) -> None:
-    """Which is what Google takes."""
-    registry = open_to(gar, create="always", mutability="mutable")
-    before = clock.monotonic()
-    for number in range(5):
-        assert _ensure(registry, f"acme/team{number}/app")
-    assert clock.monotonic() - before >= 8
-
-
 def test_one_that_is_there_is_not_made(gar: LoopbackGar, open_to: Open) -> None:
     """A first push tells, or a list, or the API."""
     gar.create_repository("acme/team")

@@ -90,6 +90,11 @@ class TcrMaker:
         self._namespaces.add(parts_of(repository)[0])
         self._maker.note(repository)
 
+    def note_lacking(self, repository: str) -> None:
+        """Remember no longer that a repository and its namespace are there."""
+        self._namespaces.discard(parts_of(repository)[0])
+        self._maker.note_lacking(repository)
+
     def ensure_repository(self, repository: str) -> bool:
         """Make the repository if it is lacking; tell whether it was made now.
 
@@ -226,7 +231,7 @@ class TcrRegistry:
                     seen.add(artifact.tag)
                     yield artifact
         except NotFound:
-            return
+            self._maker.note_lacking(repository)
 
     # --- writing ---------------------------------------------------------------------------
 

@@ -14,7 +14,14 @@ from harborsync.artifact import NOT_FETCHED, UNAVAILABLE, Artifact, Unknown
 from harborsync.credentials.base import Credential
 from harborsync.credentials.tencent_api import TencentApi
 from harborsync.credentials.tencent_sts import Sts
-from harborsync.errors import CredentialsError, Denied, InvalidReference, RegistryError
+from harborsync.errors import (
+    CredentialsError,
+    Denied,
+    InvalidReference,
+    InvalidValue,
+    NotFound,
+    RegistryError,
+)
 from harborsync.reference import Digest, Tag
 from harborsync.secrets import Secret
 
@@ -107,6 +114,7 @@ class TcrApi:
         self._place = place
         self._api = TencentApi("tcr", options.get("api"), sts.keys_of(identity), endpoint, context)
         self._lock = threading.Lock()
+        self._is_seen = False
 
     @property
     def host(self) -> str:
@@ -127,11 +135,16 @@ class TcrApi:
 
         Raises:
             Denied: This identity sees no such instance.
+            InvalidValue: The instance is in another region than the options say.
             HarborsyncError: It was refused, or cannot be reached.
         """
         place = self._located()
         parameters["RegistryId"] = place.instance
-        return self._api.call(f"{what} at {self.host}", action, place.region, **parameters)
+        try:
+            return self._api.call(f"{what} at {self.host}", action, place.region, **parameters)
+        except NotFound:
+            self._see()  # a wrong instance is not to be taken for a repository that is lacking
+            raise
 
     def login(self, username: Any, password: Any, end: Any) -> Credential:
         """Return the login that was bought; it ends with the session that bought it, too.
@@ -163,11 +176,20 @@ class TcrApi:
     # --- which instance --------------------------------------------------------------------
 
     def _located(self) -> TcrPlace:
+        place = self._place
+        return place if place.instance and place.region else self._see()
+
+    def _see(self) -> TcrPlace:
+        """Return the place as the API tells of it; it is asked once."""
         with self._lock:
-            if not self._place.instance or not self._place.region:
+            if not self._is_seen:
                 found = self._looked_up()
                 region, instance = found["RegionName"], found["RegistryId"]
+                if self._place.region not in {"", region}:
+                    msg = f"the instance {instance} of TCR is in {region}, not in {self._place.region}"
+                    raise InvalidValue(msg, hint=f"write region={region}, or leave it out")
                 self._place = attrs.evolve(self._place, region=region, instance=instance)
+                self._is_seen = True
             return self._place
 
     def _looked_up(self) -> Mapping[str, Any]:
@@ -232,10 +254,14 @@ def by_pages(page: Callable[[int], tuple[list[dict[str, Any]], Any]]) -> Iterato
 
     Args:
         page: Returns the entries of a page, and how many there are on all pages.
+
+    Raises:
+        RegistryError: The pages have no end.
     """
-    size = PAGE
+    size, last = PAGE, None
     for number in count(1):
         entries, total = page(number)
+        last = _unlike(last, entries)
         yield from entries
         if number == 1 and isinstance(total, int) and len(entries) < total:
             size = len(entries)  # it gives fewer at once than was asked for
@@ -244,13 +270,25 @@ def by_pages(page: Callable[[int], tuple[list[dict[str, Any]], Any]]) -> Iterato
 
 
 def by_rows(page: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a list whose offset is the number of entries before a page."""
-    offset = 0
+    """Yield the entries of a list whose offset is the number of entries before a page.
+
+    Raises:
+        RegistryError: The pages have no end.
+    """
+    offset, last = 0, None
     while entries := page(offset):
+        last = _unlike(last, entries)
         yield from entries
         offset += len(entries)
         if len(entries) < PAGE:
             return
+
+
+def _unlike(last: list[dict[str, Any]] | None, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if page and page == last:
+        msg = "a page of a list is the same as the one before"
+        raise RegistryError(msg, hint="tell the registry's operator: the list has no end")
+    return page
 
 
 def artifact_of(

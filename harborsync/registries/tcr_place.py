@@ -65,6 +65,8 @@ class TcrPlace:
         region, instance = options.get("region", ""), options.get("instance_id", "")
         _check("region", region, _REGION, ANY_REGION)
         _check("instance_id", instance, _INSTANCE, "tcr-a1b2c3d4")
+        _check_told_once(endpoint, "region", told.region if told else "")
+        _check_told_once(endpoint, "edition", _edition({}, told) if told else "")
         return cls(
             host=endpoint.host,
             edition=_edition(options, told),
@@ -89,6 +91,18 @@ def _edition(options: dict[str, str], told: CloudHost | None) -> Edition:
         msg = f"the option edition cannot be {text[:100]!r}"
         raise InvalidValue(msg, hint=f"write {' or '.join(Edition)}")
     return Edition(text)
+
+
+def _check_told_once(endpoint: Endpoint, name: str, told: str) -> None:
+    """Refuse an option that contradicts the host.
+
+    Raises:
+        InvalidValue: It does.
+    """
+    option = endpoint.options.get(name, told)
+    if told and option != told:
+        msg = f"the option {name} cannot be {option[:100]!r}: {endpoint.host} is of {told}"
+        raise InvalidValue(msg, hint=f"leave {name} out, or change the address")
 
 
 def _check(name: str, text: str, form: re.Pattern[str], example: str) -> None:

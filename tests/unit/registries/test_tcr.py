@@ -364,6 +364,19 @@ def test_a_listed_repository_is_known_to_be_there(either: Emulator, open_to: Ope
     assert (either.calls, either.requests) == ((), ())
 
 
+def test_what_was_deleted_meanwhile_is_made_again(
+    personal: LoopbackTcrPersonal, open_to: Open
+) -> None:
+    """Once a listing has not found it."""
+    registry = open_to(personal, create="always")
+    assert _ensure(registry, "team/app")
+    personal.repositories._by_name.clear()
+    personal._namespaces.clear()
+    assert not _ensure(registry, "team/app")
+    assert list(registry.list_artifacts("team/app")) == []
+    assert _ensure(registry, "team/app")
+
+
 @pytest.mark.parametrize("name", ["a/app", f"{'n' * 31}/app", "team--x/app", "te.-am/app"])
 def test_a_namespace_that_cannot_be_is_refused_before_anything(
     tcr: LoopbackTcr, open_to: Open, name: str

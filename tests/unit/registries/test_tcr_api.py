@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harborsync.artifact import NOT_FETCHED, UNAVAILABLE
-from harborsync.errors import CredentialsError, Denied, RegistryError
+from harborsync.errors import (
+    CredentialsError,
+    Denied,
+    HarborsyncError,
+    InvalidValue,
+    NotFound,
+    RegistryError,
+)
 from harborsync.provider import OpenContext
 from harborsync.reference import Digest
 from harborsync.registries.tcr_api import (
@@ -26,7 +33,7 @@ from harborsync.registries.tcr_enterprise import EnterpriseEdition, _repository
 from harborsync.registries.tcr_place import Edition, TcrPlace
 from harborsync.retry import RetryPolicy
 from harborsync.testing import FakeClock
-from harborsync.testing.cloud_tencent import LoopbackTcr
+from harborsync.testing.cloud_tencent import INSTANCE, LoopbackTcr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +88,17 @@ def test_rows_are_read_to_the_end(count: int) -> None:
     rows = [{"n": each} for each in range(count)]
     found = by_rows(lambda offset: rows[offset : offset + PAGE])
     assert [row["n"] for row in found] == list(range(count))
+
+
+@pytest.mark.parametrize("entries", [PAGE, PAGE // 2])
+def test_pages_without_an_end_are_told(entries: int) -> None:
+    """Where an API passes over offsets."""
+    page = [{"n": each} for each in range(entries)]
+    with pytest.raises(RegistryError, match="the same as the one before"):
+        list(by_pages(lambda number: (page, 1000)))
+    full = [{"n": each} for each in range(PAGE)]
+    with pytest.raises(RegistryError, match="the same as the one before"):
+        list(by_rows(lambda offset: full))
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -195,6 +213,33 @@ def test_the_instance_is_looked_for_once(tcr: LoopbackTcr) -> None:
     api = _api(tcr, name="team")
     for _ in range(3):
         api.call_instance("look", "DescribeNamespaces")
+    api.close()
+    assert [call.operation for call in tcr.calls].count("DescribeInstances") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "words"),
+    [
+        ({"instance": INSTANCE, "region": "ap-tokyo"}, InvalidValue, "is in ap-singapore"),
+        ({"instance": "tcr-none", "region": "ap-singapore"}, Denied, "sees no instance"),
+    ],
+)
+def test_a_wrong_instance_is_not_taken_for_a_missing_repository(
+    tcr: LoopbackTcr, place: dict[str, str], kind: type[HarborsyncError], words: str
+) -> None:
+    """The API says "not found" of both."""
+    with pytest.raises(kind, match=words):
+        _look(_api(tcr, **place))
+
+
+def test_a_missing_repository_is_one_where_the_instance_is_right(tcr: LoopbackTcr) -> None:
+    """The instance is looked at once."""
+    api = _api(tcr, instance=INSTANCE, region="ap-singapore")
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            api.call_instance(
+                "delete", "DeleteImage", NamespaceName="a", RepositoryName="b", ImageVersion="c"
+            )
     api.close()
     assert [call.operation for call in tcr.calls].count("DescribeInstances") == 1
 

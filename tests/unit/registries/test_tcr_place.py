@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harborsync.endpoint import Endpoint
-from harborsync.errors import InvalidReference
+from harborsync.errors import InvalidReference, InvalidValue
 from harborsync.gate import find_provider
 from harborsync.registries.tcr_place import Edition, TcrPlace, check_name, parts_of
 
@@ -40,6 +40,20 @@ def test_a_bare_host_of_tencents_goes_to_tcr() -> None:
     assert find_provider(Endpoint.parse("team.tencentcloudcr.com")).name == "tcr"
     assert find_provider(Endpoint.parse("ccr.ccs.tencentyun.com")).name == "tcr"
     assert find_provider(Endpoint.parse("team.tencentcloudcr.com.evil.example")).name == "registry"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tcr://hkccr.ccs.tencentyun.com?region=ap-tokyo",
+        "tcr://ccr.ccs.tencentyun.com?edition=enterprise",
+        "tcr://team.tencentcloudcr.com?edition=personal",
+    ],
+)
+def test_options_that_contradict_the_host_are_refused(text: str) -> None:
+    """One of the two is a mistake."""
+    with pytest.raises(InvalidValue, match="is of"):
+        TcrPlace.of(Endpoint.parse(text))
 
 
 def test_any_region_tells_of_all() -> None:

@@ -90,6 +90,7 @@ class _Scrubbing:
             record.msg, record.args = scrub(record.getMessage()), ()
             if record.exc_info and record.exc_info[0] is not None:
                 record.exc_text = scrub("".join(traceback.format_exception(*record.exc_info)))
+                record.exc_info = None  # handlers that send it elsewhere would send what it quotes
         return record
 
 

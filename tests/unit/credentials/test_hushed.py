@@ -63,6 +63,7 @@ def test_records_of_sdks_are_scrubbed_whatever_logger_made_them(
     assert "headers" in caplog.text
     assert "ValueError" in caplog.text
     assert "s3cr3t" not in caplog.text
+    assert not any(record.exc_info for record in caplog.records)  # which a service may be sent
 
 
 def test_records_of_others_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from harborsync.endpoint import Endpoint
 from harborsync.errors import Denied, InvalidValue, MissingDependency, NoCredentials, NotFound
+from harborsync.gate import open_registry
 from harborsync.http.session import open_transport
 from harborsync.provider import OpenContext
 from harborsync.registries.clouds import Preferring, at_host, check_api, probe, push_taken
@@ -74,6 +75,21 @@ def _taken(said: Said) -> tuple[bool, list[Heard]]:
             return push_taken("r", transport, context)("a/b"), server.heard
         finally:
             transport.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ecr+http://123456789012/eu-west-1",
+        "ecr+http://123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+        "ecr-public+http://acme",
+    ],
+)
+def test_no_clouds_own_host_is_spoken_to_in_the_clear(text: str) -> None:
+    """They all have https, and their logins are worth something."""
+    with pytest.raises(InvalidValue, match="in the clear") as caught:
+        open_registry(text)
+    assert caught.value.hint == "leave +http out"
 
 
 def test_a_first_push_tells_whether_a_repository_is_there() -> None:

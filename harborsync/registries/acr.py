@@ -286,7 +286,7 @@ def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
         context,
         door=Door(owns_realm=_is_token_server),
     )
-    transport = AcrTransport(way, looking(catalog.find), api.close)
+    transport = AcrTransport(way, looking(catalog.look), api.close)
     return AcrRegistry(place, edition, catalog, endpoint, transport, context).registry
 
 

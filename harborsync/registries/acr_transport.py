@@ -109,10 +109,16 @@ class AcrTransport:
         found = self._found(call)
         if found is None or _asks_for_referrers(call, found):
             return _lacking(call, answer.status, _NO_REPOSITORY if found is None else _NO_API)
+        _check_tag(call, found)
         return attrs.evolve(answer, diagnosis=_MAYBE if found is UNAVAILABLE else _NO_RIGHT)
 
     def _instead(self, call: Call, error: CredentialsRefused) -> Answer:
-        """Return what to say where a token for the repository is not to be had."""
+        """Return what to say where a token for the repository is not to be had.
+
+        Raises:
+            Denied: The repository is there, and the right is lacking.
+            CredentialsRefused: Nobody knows.
+        """
         found = self._found(call)
         if found is None or _asks_for_referrers(call, found):
             return _lacking(call, 401, _NO_REPOSITORY if found is None else _NO_API)
@@ -123,12 +129,7 @@ class AcrTransport:
 
     def _found(self, call: Call) -> AcrRepository | Unknown | None:
         repository = repository_of(call.scopes)
-        found = self._look(repository) if repository else UNAVAILABLE
-        writes_manifest = call.method == "PUT" and "/manifests/" in call.url
-        if writes_manifest and not isinstance(found, Unknown | None) and found.immutable is True:
-            msg = f"cannot {call.what}: the tags of {repository} are immutable"
-            raise TagImmutable(msg, method="PUT", status=403, codes=("DENIED",), hint=_IMMUTABLE)
-        return found
+        return self._look(repository) if repository else UNAVAILABLE
 
 
 @attrs.frozen
@@ -152,6 +153,18 @@ def looking(find: Callable[[str], AcrRepository | None]) -> Callable[[str], Any]
             return UNAVAILABLE
 
     return look
+
+
+def _check_tag(call: Call, found: AcrRepository | Unknown) -> None:
+    """See that it is not a tag that was refused; whoever got a token has the right to push.
+
+    Raises:
+        TagImmutable: It is one that cannot be moved.
+    """
+    writes_manifest = call.method == "PUT" and "/manifests/" in call.url
+    if writes_manifest and not isinstance(found, Unknown) and found.immutable is True:
+        msg = f"cannot {call.what}: the tags of {found.name} are immutable"
+        raise TagImmutable(msg, method="PUT", status=403, codes=("DENIED",), hint=_IMMUTABLE)
 
 
 def _asks_for_referrers(call: Call, found: AcrRepository | Unknown) -> bool:

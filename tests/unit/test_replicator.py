@@ -412,8 +412,9 @@ def test_other_processes_do_the_copying() -> None:
     """Two of them, over real sockets, with a source of logins that travels."""
     with LoopbackRegistry() as here, LoopbackRegistry() as there:
         image = random_image(1)
-        for tag in ("v1", "v2", "v3"):
-            image.push_to(open_registry(here.endpoint), APP, tag)
+        with closing(open_registry(here.endpoint)) as source:
+            for tag in ("v1", "v2", "v3"):
+                image.push_to(source, APP, tag)
         rule = _rule(source=here.endpoint, destinations=there.endpoint)
         with (
             ProcessPoolExecutor(2) as pool,
@@ -421,7 +422,8 @@ def test_other_processes_do_the_copying() -> None:
         ):
             report = replicator.run().raise_for_failures()
         assert len(report.copied) == 3
-        assert open_registry(there.endpoint).get_manifest(APP, V1) == image.manifest
+        with closing(open_registry(there.endpoint)) as destination:
+            assert destination.get_manifest(APP, V1) == image.manifest
 
 
 def test_other_processes_write_one_layout_at_once(tmp_path: Path) -> None:

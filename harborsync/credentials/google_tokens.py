@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,9 +222,21 @@ def loader_of(fields: Mapping[str, Any], origin: str) -> Callable[[dict[str, Any
     module, method = _KINDS[kind]
     if kind == "external_account":
         module = _federation_of(fields)
-    made: Any = load_sdk(module, extra=EXTRA, purpose=_PURPOSE).Credentials
-    make: Callable[..., Any] = getattr(made, method)
-    return lambda known: make(known, scopes=[SCOPE])
+    known: Any = load_sdk(module, extra=EXTRA, purpose=_PURPOSE).Credentials
+    return maker_of(known, method, origin)
+
+
+def maker_of(known: Any, method: str, origin: str) -> Callable[[dict[str, Any]], Any]:
+    """Return what makes credentials of a kind.
+
+    Raises:
+        ConfigurationError: The installed google-auth knows the kind, and not how to read it.
+    """
+    make: Callable[..., Any] | None = getattr(known, method, None)
+    if make is None:
+        msg = f"the installed google-auth is too old for {origin}"
+        raise ConfigurationError(msg, hint="pip install --upgrade google-auth")
+    return partial(make, scopes=[SCOPE])
 
 
 def _federation_of(fields: Mapping[str, Any]) -> str:

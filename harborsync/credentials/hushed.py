@@ -26,6 +26,7 @@ HUSHED: Final = (
     "boto3",
     "botocore",
     "google.auth",
+    "google.oauth2",
     "s3transfer",
     "tencentcloud_sdk_common",
     "requests",

@@ -19,8 +19,8 @@ from harborsync.errors import InvalidValue, NotFound
 if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint
 
-_LOCATION: Final = re.compile(r"[a-z]+(?:-[a-z0-9]+)*", re.ASCII)
-_NO_LOCATION: Final = frozenset({"localhost"})
+# Google's multi-regions and the form of its regions.
+_LOCATION: Final = re.compile(r"us|europe|asia|[a-z]+-[a-z]+[0-9]+", re.ASCII)
 # Google's table of where the gcr.io hosts keep what they serve.
 _GCR_LOCATIONS: Final = {"": "us", "us": "us", "eu": "europe", "asia": "asia"}
 _HOW: Final = (
@@ -61,7 +61,7 @@ class GarPlace:
         location = endpoint.options.get("region", "")
         if location and _LOCATION.fullmatch(location):
             return cls(host=endpoint.host, location=location, prefix=endpoint.prefix)
-        if not _LOCATION.fullmatch(first) or first in _NO_LOCATION:
+        if not _LOCATION.fullmatch(first):
             msg = f"{endpoint.address[:200]!r} names no registry of Google's"
             raise InvalidValue(msg, hint=_HOW)
         return cls(host=f"{first}-docker.pkg.dev", location=first, prefix=prefix.strip("/"))

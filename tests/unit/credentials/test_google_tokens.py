@@ -15,6 +15,7 @@ from harborsync.credentials.google_tokens import (
     TokenSource,
     loader_of,
     machine_of,
+    maker_of,
     read_answer,
     read_fields,
     read_lent,
@@ -189,6 +190,13 @@ def test_a_file_that_is_none_is_told(
         _source(gar, GoogleIdentity(key_file=path)).get()
     with pytest.raises(CredentialsError, match="cannot be read"):
         read_fields(str(tmp_path / "none.json"))
+
+
+def test_a_google_auth_that_is_too_old_is_told() -> None:
+    """It reads some kinds of files since a few versions only."""
+    with pytest.raises(ConfigurationError, match="too old") as caught:
+        maker_of(object(), "from_info", "the file x")
+    assert "upgrade" in str(caught.value.hint)
 
 
 def test_throttling_by_a_token_server_is_borne(

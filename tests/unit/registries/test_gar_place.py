@@ -48,6 +48,7 @@ def test_an_endpoint_means_a_registry(text: str, place: GarPlace) -> None:
         "gar://images.example/acme",
         "gar://images.example/acme?region=Europe",
         "gar://localhost/acme",
+        "gar://registry/acme",
         "gar://europe-west1-docker.pkg.dev.evil.example/acme",
         "gar://k8s.gcr.io/acme",
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -338,3 +340,31 @@ def test_an_endpoint_of_google_is_opened_without_its_packages() -> None:
     registry = open_registry(Endpoint.parse("gar://europe-west1/acme"), OpenContext())
     assert registry.name == "europe-west1-docker.pkg.dev"
     registry.close()
+
+
+WITHOUT_PACKAGES = """
+import os, sys
+from harborsync import open_registry
+from harborsync.credentials import StaticCredentials, json_key_login
+from harborsync.provider import OpenContext
+from harborsync.testing import LoopbackGar
+
+with LoopbackGar() as gar:
+    gar.create_repository("acme/team")
+    os.environ.update(gar.environment)
+    key = StaticCredentials({gar.host: json_key_login(gar.key)})
+    for logins in (key, StaticCredentials({})):
+        registry = open_registry(gar.endpoint, OpenContext(credentials=logins))
+        assert list(registry.list_artifacts("acme/team/app")) == []
+        registry.close()
+    assert [call.operation for call in gar.calls] == ["token"]
+assert not [name for name in sys.modules if name.startswith("google.")]
+"""
+
+
+def test_neither_a_key_nor_a_machine_takes_a_package_of_googles(bare_environment: Any) -> None:
+    """google-auth reads files, and is not loaded for anything else."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -15,7 +15,6 @@ import re
 import threading
 from datetime import UTC
 from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -25,13 +24,14 @@ from harborsync import __version__
 from harborsync.credentials.aws_refusals import error_of
 from harborsync.credentials.base import Credential
 from harborsync.credentials.calling import CloudApi, budget_of
+from harborsync.credentials.hosts import is_loopback
 from harborsync.credentials.hushed import load_sdk
 from harborsync.errors import ConfigurationError, CredentialsError, InvalidValue
 from harborsync.secrets import Secret, redact_url
 from harborsync.units import Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from boto3.session import Session
 
@@ -177,13 +177,11 @@ IDENTITY_OPTIONS: Final = frozenset(
 def _roles_of(options: Mapping[str, str]) -> tuple[AwsRole, ...]:
     """Read ``role_arn=ARN[,ARN…]``; what else is said of roles is said of the last one."""
     arns = [arn for arn in options.get("role_arn", "").split(",") if arn]
-    details = {
-        "external_id": options.get("external_id"),
-        "session_name": options.get("role_session"),
-        "duration": _seconds(options.get("role_duration")),
-        "tags": _tags(options.get("role_tags")),
+    given: dict[str, Any] = {
+        name: read(options[option])
+        for option, (name, read) in _OF_ROLES.items()
+        if option in options
     }
-    given: dict[str, Any] = {name: value for name, value in details.items() if value is not None}
     if given and not arns:
         msg = "the endpoint says how to assume a role, and not which"
         raise InvalidValue(msg, hint="add role_arn=ARN")
@@ -193,19 +191,34 @@ def _roles_of(options: Mapping[str, str]) -> tuple[AwsRole, ...]:
     )
 
 
-def _seconds(text: str | None) -> int | None:
-    return None if text is None else round(Duration.parse(text).seconds)
+def _seconds(text: str) -> int:
+    return round(Duration.parse(text).seconds)
 
 
-def _tags(text: str | None) -> tuple[tuple[str, str], ...] | None:
-    """Read ``name:value,name:value``."""
-    if text is None:
-        return None
+def tags_of(text: str, option: str) -> tuple[tuple[str, str], ...]:
+    """Read ``name:value,name:value``.
+
+    Args:
+        text: The value of an option.
+        option: The name of the option, for messages.
+
+    Raises:
+        InvalidValue: It is something else.
+    """
     pairs = [part.partition(":") for part in text.split(",")]
     if not all(name and colon for name, colon, _ in pairs):
-        msg = f"the option role_tags cannot be {text[:200]!r}"
+        msg = f"the option {option} cannot be {text[:200]!r}"
         raise InvalidValue(msg, hint="write it like team:core,stage:prod")
     return tuple((name, value) for name, _, value in pairs)
+
+
+# What an option says of a role, and how it is read.
+_OF_ROLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "external_id": ("external_id", str),
+    "role_duration": ("duration", _seconds),
+    "role_session": ("session_name", str),
+    "role_tags": ("tags", partial(tags_of, option="role_tags")),
+}
 
 
 # --- asking ------------------------------------------------------------------------------------
@@ -406,18 +419,12 @@ def _check_is_private(service: str, url: str) -> None:
         ConfigurationError: It is one, of another machine.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+    host = parts.hostname or ""
+    if parts.scheme != "https" and host != "localhost" and not is_loopback(host):
         msg = f"the API of {service} cannot be asked in the clear, at {redact_url(url)}"
         raise ConfigurationError(
             msg, hint="see AWS_ENDPOINT_URL and endpoint_url of the profile: write https://"
         )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _proxies(place: AwsPlace, url: str | None) -> dict[str, str] | None:

@@ -110,7 +110,7 @@ MEANINGS: Final = (
         "AccessDenied(?:Exception)?",
         Denied,
         "let the role's trust policy name who is asking, with the same external id, and let the "
-        "caller's policy allow sts:AssumeRole",
+        "caller's policy allow sts:AssumeRole; role_tags take sts:TagSession in both",
         words="sts:(?:Assume|Tag)",
     ),
     Meaning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Final
 
 from harborsync.reference import DOCKER_HUB
@@ -34,3 +35,11 @@ def canonical_key(key: str) -> str:
 def server_name(host: str) -> str:
     """Return what a credential helper knows ``host`` as."""
     return DOCKER_HUB_KEY if canonical_host(host) == DOCKER_HUB else host
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is an address of this machine; a name is none, whatever it says."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -123,16 +123,20 @@ def public_policy(*, push: bool) -> dict[str, Any]:
     return _document(_statement("Public", sorted([*actions, *more]), Resource="*"))
 
 
-def trust_policy(principal: str, *, external_id: str | None = None) -> dict[str, Any]:
+def trust_policy(
+    principal: str, *, external_id: str | None = None, tagged: bool = False
+) -> dict[str, Any]:
     """Return the trust policy of a role that an identity may assume.
 
     Args:
         principal: The ARN of who may.
         external_id: What he must say, or None.
+        tagged: Whether he may name tags of the session (``role_tags``).
     """
+    actions = ["sts:AssumeRole", "sts:TagSession"] if tagged else ["sts:AssumeRole"]
     wanted = {"StringEquals": {"sts:ExternalId": external_id}}
     more = {"Condition": wanted} if external_id is not None else {}
-    return _document(_statement("Assume", ["sts:AssumeRole"], Principal={"AWS": principal}, **more))
+    return _document(_statement("Assume", actions, Principal={"AWS": principal}, **more))
 
 
 def web_identity_trust_policy(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from harborsync.clouds import recognise, recognise_challenge
+from harborsync.credentials.hosts import is_loopback
 from harborsync.errors import Denied, InvalidValue, MissingDependency, NoCredentials
 from harborsync.registries.calls import Api, path, pushing
 from harborsync.registries.creation import CREATION_OPTIONS
@@ -58,17 +58,11 @@ def _is_fit(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
+        is_here = parts.scheme == "http" and is_loopback(host)
         is_bare = not (parts.username or parts.password or parts.query or parts.fragment)
     except ValueError:
         return False
-    return is_bare and bool(host) and (parts.scheme == "https" or _is_here(parts.scheme, host))
-
-
-def _is_here(scheme: str, host: str) -> bool:
-    try:
-        return scheme == "http" and ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_bare and bool(host) and (parts.scheme == "https" or is_here)
 
 
 def at_host(endpoint: Endpoint, host: str, prefix: str) -> Endpoint:

@@ -31,7 +31,7 @@ import attrs
 
 from harborsync.artifact import UNAVAILABLE, Artifact
 from harborsync.clouds import recognise
-from harborsync.credentials.aws import EXTRA, AwsApi, login_of
+from harborsync.credentials.aws import EXTRA, AwsApi, login_of, tags_of
 from harborsync.credentials.cloud import with_cloud
 from harborsync.errors import InvalidValue, NotFound, RegistryError
 from harborsync.provider import Provider
@@ -349,7 +349,8 @@ def _recipe(endpoint: Endpoint) -> dict[str, Any]:
         key = {} if options["kms"] == _OF_AWS else {"kmsKey": options["kms"]}
         recipe["encryptionConfiguration"] = {"encryptionType": "KMS", **key}
     if "repository_tags" in options:
-        recipe["tags"] = _tags(options["repository_tags"])
+        tags = tags_of(options["repository_tags"], "repository_tags")
+        recipe["tags"] = [{"Key": name, "Value": value} for name, value in tags]
     if Creation.of(endpoint).public:
         msg = "repositories of a private registry cannot be public"
         raise InvalidValue(msg, hint="leave public=yes out, or write to ecr-public://ALIAS")
@@ -361,14 +362,6 @@ def _word(options: dict[str, str], name: str, words: dict[str, Any]) -> Any:
         msg = f"the option {name} cannot be {options[name][:100]!r}"
         raise InvalidValue(msg, hint=f"write {' or '.join(words)}")
     return words[options[name]]
-
-
-def _tags(text: str) -> list[dict[str, str]]:
-    pairs = [part.partition(":") for part in text.split(",")]
-    if not all(name and colon for name, colon, _ in pairs):
-        msg = f"the option repository_tags cannot be {text[:200]!r}"
-        raise InvalidValue(msg, hint="write it like team:core,stage:prod")
-    return [{"Key": name, "Value": value} for name, _, value in pairs]
 
 
 # --- the provider ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harborsync.credentials.hosts import canonical_host, canonical_key, server_name
+from harborsync.credentials.hosts import canonical_host, canonical_key, is_loopback, server_name
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,12 @@ def test_a_helper_is_asked_by_the_key_docker_login_used() -> None:
 def test_another_port_is_another_host() -> None:
     """Only the usual port can be left out."""
     assert canonical_host("registry.example:8443") == "registry.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [("127.0.0.1", True), ("::1", True), ("127.0.0.1.evil.example", False), ("10.0.0.1", False)],
+)
+def test_this_machine_is_told_by_its_address(host: str, is_here: bool) -> None:
+    """Names lead wherever a resolver says."""
+    assert is_loopback(host) is is_here

@@ -73,6 +73,8 @@ def test_a_role_trusts_whom_it_is_told_to() -> None:
     assert "Condition" not in plain
     (bound,) = trust_policy("arn:who", external_id="acme")["Statement"]
     assert bound["Condition"] == {"StringEquals": {"sts:ExternalId": "acme"}}
+    assert _actions(trust_policy("arn:who")) == {"sts:AssumeRole"}
+    assert "sts:TagSession" in _actions(trust_policy("arn:who", tagged=True))
     issuer = "oidc.eks.eu-west-1.amazonaws.com/id/ABC"
     (web,) = web_identity_trust_policy(
         f"arn:aws:iam::1:oidc-provider/{issuer}", "system:serviceaccount:mirror:harborsync"

@@ -280,26 +280,37 @@ class _Logins:
         self.registry.forget(self._host)
 
 
-def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
-    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
-    from harborsync.http.session import open_transport  # noqa: PLC0415
+def open_api(endpoint: Endpoint, context: OpenContext) -> tuple[GoogleApi, CredentialSource]:
+    """Return the API beside a registry, and who knows the registry's own logins; asks nobody.
 
-    check_names(endpoint, _OPTIONS)
+    Raises:
+        InvalidValue: An option cannot be read.
+    """
     check_api(endpoint, "api", "iam_api")
-    place, options = GarPlace.of(endpoint), endpoint.options
+    options = endpoint.options
     cables = Cables(endpoint=endpoint, context=context)
     given = handed_over(context.credentials, GoogleIdentity) or GoogleIdentity()
     source = TokenSource(
         identity=given.with_options(options), cables=cables, iam_url=options.get("iam_api", IAM)
     )
-    logins = _Logins(place.host, context.credentials, source)
+    logins = _Logins(GarPlace.of(endpoint).host, context.credentials, source)
     api = GoogleApi(
         url=options.get("api", ARTIFACT_REGISTRY),
         cables=cables,
         login=logins.for_the_api,
         forget=logins.forget,
     )
-    context = attrs.evolve(context, credentials=logins.registry)
+    return api, logins.registry
+
+
+def _open(endpoint: Endpoint, context: OpenContext) -> Registry:
+    from harborsync.http.options import check_names  # noqa: PLC0415 - loads requests
+    from harborsync.http.session import open_transport  # noqa: PLC0415
+
+    check_names(endpoint, _OPTIONS)
+    place = GarPlace.of(endpoint)
+    api, logins = open_api(endpoint, context)
+    context = attrs.evolve(context, credentials=logins)
     transport = open_transport(at_host(endpoint, place.host, place.prefix), context)
     return GarRegistry(place, api, endpoint, transport, context).registry
 

@@ -51,20 +51,26 @@ class GarPlace:
         Raises:
             InvalidValue: It names no registry of Google's.
         """
-        first, _, prefix = endpoint.address.partition("/")
+        first, prefix = endpoint.host, endpoint.prefix
+        told = endpoint.options.get("region", "")
         cloud = recognise(first)
-        if cloud is not None and cloud.kind == "gcr":
-            location = _GCR_LOCATIONS[cloud.region]
-            return cls(host=cloud.host, location=location, prefix=endpoint.prefix, gcr=cloud.host)
-        if cloud is not None and cloud.kind == "gar":
-            return cls(host=endpoint.host, location=cloud.region, prefix=endpoint.prefix)
-        location = endpoint.options.get("region", "")
-        if location and _LOCATION.fullmatch(location):
-            return cls(host=endpoint.host, location=location, prefix=endpoint.prefix)
-        if not _LOCATION.fullmatch(first):
+        if cloud is not None and cloud.provider == "gar":
+            is_gcr = cloud.kind == "gcr"
+            location = _GCR_LOCATIONS[cloud.region] if is_gcr else cloud.region
+            found = cls(
+                host=first, location=location, prefix=prefix, gcr=cloud.host if is_gcr else ""
+            )
+        elif _LOCATION.fullmatch(first):
+            found = cls(host=f"{first}-docker.pkg.dev", location=first, prefix=prefix)
+        elif _LOCATION.fullmatch(told):
+            found = cls(host=first, location=told, prefix=prefix)
+        else:
             msg = f"{endpoint.address[:200]!r} names no registry of Google's"
             raise InvalidValue(msg, hint=_HOW)
-        return cls(host=f"{first}-docker.pkg.dev", location=first, prefix=prefix.strip("/"))
+        if told not in {"", found.location}:
+            msg = f"{first} is in {found.location}, and the endpoint says region={told[:50]}"
+            raise InvalidValue(msg, hint="leave region= out")
+        return found
 
     @property
     def depth(self) -> int:

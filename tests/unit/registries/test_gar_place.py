@@ -60,6 +60,14 @@ def test_an_endpoint_that_means_none_is_told_how_to(text: str) -> None:
     assert "gar://LOCATION/PROJECT" in str(caught.value.hint)
 
 
+def test_a_region_that_contradicts_the_host_is_refused() -> None:
+    """One that agrees is fine."""
+    text = "europe-west1-docker.pkg.dev/acme?region="
+    assert GarPlace.of(Endpoint.parse(f"{text}europe-west1")) == BELGIUM
+    with pytest.raises(InvalidValue, match="is in europe-west1"):
+        GarPlace.of(Endpoint.parse(f"{text}us-east1"))
+
+
 @pytest.mark.parametrize(
     ("place", "path", "resource", "package"),
     [

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 #: A new product of ours adds its name and its module here.
 _MODULES: Final = {
+    "acr": "harborsync.checking.alibaba:ACR",
     "ecr": "harborsync.checking.amazon:ECR",
     "ecr-public": "harborsync.checking.amazon:ECR_PUBLIC",
+    "gar": "harborsync.checking.google:GAR",
     "harbor": "harborsync.checking.harbor:HARBOR",
+    "tcr": "harborsync.checking.tencent:TCR",
 }
 
 

@@ -51,26 +51,28 @@ class GarPlace:
         Raises:
             InvalidValue: It names no registry of Google's.
         """
-        first, prefix = endpoint.host, endpoint.prefix
-        told = endpoint.options.get("region", "")
-        cloud = recognise(first)
-        if cloud is not None and cloud.provider == "gar":
-            is_gcr = cloud.kind == "gcr"
-            location = _GCR_LOCATIONS[cloud.region] if is_gcr else cloud.region
-            found = cls(
-                host=first, location=location, prefix=prefix, gcr=cloud.host if is_gcr else ""
-            )
-        elif _LOCATION.fullmatch(first):
-            found = cls(host=f"{first}-docker.pkg.dev", location=first, prefix=prefix)
-        elif _LOCATION.fullmatch(told):
-            found = cls(host=first, location=told, prefix=prefix)
-        else:
-            msg = f"{endpoint.address[:200]!r} names no registry of Google's"
-            raise InvalidValue(msg, hint=_HOW)
-        if told not in {"", found.location}:
-            msg = f"{first} is in {found.location}, and the endpoint says region={told[:50]}"
+        place = cls._found(endpoint)
+        told = endpoint.options.get("region", place.location)
+        if told != place.location:
+            msg = f"{place.host} is in {place.location}, and the endpoint says region={told[:50]}"
             raise InvalidValue(msg, hint="leave region= out")
-        return found
+        return place
+
+    @classmethod
+    def _found(cls, endpoint: Endpoint) -> Self:
+        first, prefix = endpoint.host, endpoint.prefix
+        told, cloud = endpoint.options.get("region", ""), recognise(first)
+        if cloud is not None and cloud.kind == "gcr":
+            location = _GCR_LOCATIONS[cloud.region]
+            return cls(host=first, location=location, prefix=prefix, gcr=cloud.host)
+        if cloud is not None and cloud.kind == "gar":
+            return cls(host=first, location=cloud.region, prefix=prefix)
+        if _LOCATION.fullmatch(first):
+            return cls(host=f"{first}-docker.pkg.dev", location=first, prefix=prefix)
+        if _LOCATION.fullmatch(told):
+            return cls(host=first, location=told, prefix=prefix)
+        msg = f"{endpoint.address[:200]!r} names no registry of Google's"
+        raise InvalidValue(msg, hint=_HOW)
 
     @property
     def depth(self) -> int:

@@ -122,6 +122,7 @@ class GarRegistry:
         self._place.check(repository)
         listing = self._told(repository)
         if listing is None:
+            self._maker.note_lacking(repository)
             return
         self._maker.note(repository)
         if listing.may_lack_some:

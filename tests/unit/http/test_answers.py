@@ -18,7 +18,13 @@ from harborsync.errors import (
     TagImmutable,
     Unsupported,
 )
-from harborsync.http.answers import Refusal, error_from, printable, request_id
+from harborsync.http.answers import (
+    Refusal,
+    error_from,
+    is_about_a_right,
+    printable,
+    request_id,
+)
 from harborsync.http.wire import Answer, Headers
 
 _DIGEST = "sha256:" + "a" * 64
@@ -109,6 +115,22 @@ def test_what_harbor_means_is_said(status: int, code: str, words: str, hint: str
     error = error_from(_answer(status, _errors(code, words)), "do it")
     assert type(error) is Denied
     assert hint in (error.hint or "")
+
+
+def test_what_google_means_is_said() -> None:
+    """A right that is lacking, and a format that it cannot read (regclient #466)."""
+    words = 'Permission "artifactregistry.repositories.uploadArtifacts" denied on resource "r"'
+    answer = _answer(403, _errors("DENIED", words))
+    assert is_about_a_right(answer)
+    denied = error_from(answer, "do it")
+    assert type(denied) is Denied
+    assert "harborsync.permissions.google" in (denied.hint or "")
+    words = "Failed to deserialize application/vnd.docker.distribution.manifest.list.v2+json."
+    answer = _answer(400, _errors("MANIFEST_INVALID", words))
+    assert not is_about_a_right(answer)
+    odd = error_from(answer, "do it")
+    assert type(odd) is RegistryError
+    assert "OCI index" in (odd.hint or "")
 
 
 def test_a_400_that_says_nothing_hints_at_the_path() -> None:

@@ -72,6 +72,18 @@ def test_one_that_was_listed_is_not_asked_for() -> None:
     assert make.asked == []
 
 
+def test_several_may_lie_in_one_that_is_made() -> None:
+    """It is made by the name of the first that needs it."""
+    make = Maker()
+    maker = RepositoryMaker(Create.ALWAYS, make, unit=lambda name: name.partition("/")[0])
+    assert [maker.ensure_repository(name) for name in ("p/a", "p/b", "q/a")] == [True, False, True]
+    maker.note("r/a")
+    assert not maker.ensure_repository("r/b")
+    maker.note_lacking("p/b")
+    assert maker.ensure_repository("p/a")
+    assert make.asked == ["p/a", "q/a", "p/a"]
+
+
 def test_one_that_is_gone_again_is_made_again() -> None:
     """A process may run for weeks, and a listing tells."""
     make = Maker()

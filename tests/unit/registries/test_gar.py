@@ -254,6 +254,15 @@ def test_one_that_is_there_is_not_made(gar: LoopbackGar, open_to: Open) -> None:
     assert (gar.calls, gar.requests) == ((), ())
 
 
+def test_one_that_was_deleted_meanwhile_is_made_again(gar: LoopbackGar, open_to: Open) -> None:
+    """A process may run for weeks, and a listing tells."""
+    registry = open_to(gar)
+    assert _ensure(registry, "acme/team/app")
+    gar.repositories._by_name.clear()
+    assert list(registry.list_artifacts("acme/team/app")) == []
+    assert _ensure(registry, "acme/team/app")
+
+
 def test_a_push_that_makes_the_repository_is_let_do_so(open_to: Open, clock: FakeClock) -> None:
     """As the gcr.io hosts do for who may create on push."""
     with LoopbackGar(made_on_push=True, clock=clock) as gar:

@@ -43,6 +43,15 @@ def test_tags_are_listed_in_order(tagged: Any) -> None:
     assert client("GET", TAGS).json == {"name": "team/app", "tags": list("abcde")}
 
 
+def test_a_product_tells_more_beside_the_tags(make: Any, talk: Any) -> None:
+    """Even where there are none; about what it does not know it tells nothing."""
+    known = {"team/app": {"child": ["a"]}}
+    server = make(tells=lambda name: known.get(name, {}))
+    client = talk(server)
+    assert client("GET", TAGS).json == {"name": "team/app", "tags": [], "child": ["a"]}
+    assert client("GET", "/v2/team/other/tags/list").status == 404
+
+
 def test_a_list_comes_page_by_page(tagged: Any) -> None:
     """The Link leads from page to page until there is none (OCI-5.1)."""
     _, client = tagged()

@@ -33,6 +33,17 @@ def test_post_and_put_store_a_blob(client: Any, server: LoopbackRegistry) -> Non
     assert server.storage.open_uploads == 0
 
 
+def test_an_upload_goes_on_beside_the_api(make: Any, talk: Any) -> None:
+    """As at Google's registries; what was stored is at its usual place."""
+    server = make(quirks=LoopbackQuirks(uploads="beside"))
+    client = talk(server)
+    location = client("POST", UPLOADS).headers["Location"]
+    assert location.startswith("/artifacts-uploads/namespaces/team/app/uploads/")
+    assert client("GET", location).status == 204
+    stored = client("PUT", _named(location), CONTENT)
+    assert (stored.status, stored.headers["Location"]) == (201, f"/v2/team/app/blobs/{DIGEST}")
+
+
 def test_one_post_stores_a_blob(client: Any, server: LoopbackRegistry) -> None:
     """A POST that names the digest takes the body at once."""
     assert client("POST", _named(UPLOADS), CONTENT).status == 201

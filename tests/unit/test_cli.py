@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -206,3 +207,39 @@ def test_ctrl_c_ends_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> 
     """The status is the one that shells give to what was interrupted."""
     assert main(["demo"], out=Interrupting()) == 130
     assert capsys.readouterr().err == "harborsync: interrupted\n"
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+def test_check_tells_what_may_be_done_and_writes_nothing(here: LoopbackRegistry) -> None:
+    """Nothing is wrong, so the status is 0."""
+    here.clear_log()
+    status, printed = run("check", str(here.endpoint))
+    assert status == 0
+    assert "looked at team/app" in printed
+    assert {line.method for line in here.requests} <= {"GET", "HEAD"}
+
+
+def test_check_prints_json_for_programs(here: LoopbackRegistry) -> None:
+    """The whole of it, and nothing else."""
+    status, printed = run("check", str(here.endpoint), "--json", "--probe-write")
+    assert status == 0
+    data = json.loads(printed)
+    assert {right["deed"]: right["can"] for right in data["rights"]}["push"] == "yes"
+
+
+def test_check_prints_policies_if_asked(here: LoopbackRegistry) -> None:
+    """Pull and push apart."""
+    status, printed = run("check", str(here.endpoint), "--policies", "--repository", "team/app")
+    assert status == 0
+    assert "the least to pull:\nrepository:*:pull\n" in printed
+    assert "the least to push:\nrepository:*:pull,push\n" in printed
+
+
+def test_check_fails_where_a_copy_would() -> None:
+    """Status 1, with the remedy; a wish that cannot work is 2."""
+    status, printed = run("check", "registry+http://127.0.0.1:1")
+    assert status == 1
+    assert "remedy:" in printed
+    assert run("check", "nosuch://place")[0] == 2

@@ -8,15 +8,15 @@ proxies and timeouts. It is kept from repeating by itself: what passes is raised
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 
 from harborsync.credentials.base import Anonymous
+from harborsync.credentials.hosts import is_loopback
 from harborsync.endpoint import Endpoint
-from harborsync.errors import AddressRefused, NoCredentials, RateLimited, ServerError
+from harborsync.errors import AddressRefused, NoCredentials, ServerError
 from harborsync.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _OPTIONS: Final = frozenset({"ca", "proxy", "timeouts"})
 #: Fields that our cable sets itself.
 _OURS: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
 _METADATA: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
-_BUSY: Final = 429
 _FAILED: Final = frozenset({408, 500, 502, 503, 504})
 #: What a token server calls a failure of its own, whatever the status.
 _PASSING: Final = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
@@ -82,7 +81,8 @@ class Cables:
 
     def _place(self, url: str) -> Endpoint:
         parts = urlsplit(url)
-        if parts.scheme != "https" and not _is_here(parts.scheme, parts.hostname or ""):
+        is_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+        if parts.scheme != "https" and not is_here:
             msg = f"{parts.scheme}://{parts.hostname} would be asked for a token in the clear"
             raise AddressRefused(msg, hint="it must be https, but for 127.0.0.1")
         options = self.endpoint.options
@@ -97,18 +97,8 @@ class Cables:
         )
 
 
-def _is_here(scheme: str, host: str) -> bool:
-    try:
-        return scheme == "http" and ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _checked(answer: Answer) -> Answer:
     """Let an answer pass that is one, so that google-auth has no cause to wait and try again."""
-    if answer.status == _BUSY:
-        msg = f"cannot call Google: status {answer.status}"
-        raise RateLimited(msg, method=answer.method, status=answer.status)
     if answer.status in _FAILED or said_error(answer) in _PASSING:
         msg = f"cannot call Google: status {answer.status}"
         raise ServerError(msg, method=answer.method, status=answer.status)

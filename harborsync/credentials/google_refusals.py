@@ -30,6 +30,9 @@ HOW_TO_BE_SOMEBODY: Final = (
     "application-default login', set GOOGLE_APPLICATION_CREDENTIALS, or give the endpoint "
     "key_file=PATH"
 )
+_LESS_AT_ONCE: Final = (
+    "others of this project ask the same API: run less at once, or ask for a higher quota"
+)
 _GRANT: Final = (
     "grant the identity a role that has it: harborsync.permissions.google names them; what is "
     "not there looks the same"
@@ -100,11 +103,7 @@ MEANINGS: Final = (
         words="immutab",
     ),
     # --- too much
-    Meaning(
-        "RESOURCE_EXHAUSTED|rate_limit_exceeded",
-        RateLimited,
-        "others of this project ask the same API: run less at once, or ask for a higher quota",
-    ),
+    Meaning("RESOURCE_EXHAUSTED|rate_limit_exceeded", RateLimited, _LESS_AT_ONCE),
     Meaning("quota_exceeded", QuotaExceeded, "ask Google for a higher quota"),
     Meaning("INTERNAL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|5[0-9][0-9]", ServerError),
     Meaning(
@@ -136,6 +135,8 @@ def error_of(error: Exception, what: str) -> HarborsyncError:
         error: The exception.
         what: What was tried, as it follows "cannot".
     """
+    if isinstance(error, RateLimited):
+        error.hint = error.hint or _LESS_AT_ONCE
     if isinstance(error, HarborsyncError):
         return error
     said = error.said if isinstance(error, Unsuccessful) else _said(error)

@@ -304,6 +304,7 @@ def test_throttling_is_borne(harbor: LoopbackRegistry, gar: LoopbackGar, run: Ru
     other = attrs.evolve(gar.endpoint, address=f"{gar.host}/acme2")
     told = _messages(run(harbor.endpoint, other))
     assert "status 429" in told
+    assert "run less at once" in told
 
 
 def test_a_repository_that_nobody_makes_is_told(

@@ -125,8 +125,12 @@ def test_what_google_auth_raises_by_itself_has_a_meaning(
 
 def test_an_error_of_ours_stays_as_it_is() -> None:
     """Our cable has said already what there is to say."""
-    error = errors.ServerError("busy")
+    error = errors.ServerError("it failed")
     assert error_of(error, "log in") is error
+    assert error.hint is None
+    busy = errors.RateLimited("busy")
+    assert error_of(busy, "log in") is busy
+    assert "run less at once" in str(busy.hint)
 
 
 def test_no_secret_comes_through() -> None:

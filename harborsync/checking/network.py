@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harborsync.endpoint import Endpoint
+    from harborsync.http.dial import Resolver
     from harborsync.http.wire import Answer
     from harborsync.provider import OpenContext
 
@@ -38,6 +40,7 @@ class Way:
     Args:
         endpoint: The registry, its host spelt out.
         context: Clock, limits, policy.
+        resolve: Looks names up.
 
     Attributes:
         hosts: The hosts so far.
@@ -46,11 +49,18 @@ class Way:
         clock_skew: Seconds that our clock is ahead, or None.
     """
 
-    def __init__(self, endpoint: Endpoint, context: OpenContext) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        context: OpenContext,
+        *,
+        resolve: Resolver = socket.getaddrinfo,
+    ) -> None:
         self._endpoint = endpoint
         self._context = context
+        self._resolve = resolve
         self.home = f"http{'' if endpoint.plain_http else 's'}://{endpoint.host}"
-        self._reaching = Reaching(endpoint, context, self.home)
+        self._reaching = Reaching(endpoint, context, self.home, resolve=resolve)
         self.hosts: list[Reach] = []
         self.findings: list[Finding] = []
         self.answer: Answer | None = None
@@ -92,7 +102,8 @@ class Way:
             return ""
         limits = attrs.evolve(HostLimits(), connect_timeout=_NEARBY_TIMEOUT)
         context = attrs.evolve(self._context, limits=limits)
-        reached = Reaching(self._endpoint, context, self.home).reach(f"https://{nearer}")
+        reaching = Reaching(self._endpoint, context, self.home, resolve=self._resolve)
+        reached = reaching.reach(f"https://{nearer}")
         if reached.fault is not None:
             return ""
         what = f"{nearer} serves the same inside the cloud's network, and is reached from here"

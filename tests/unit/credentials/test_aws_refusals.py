@@ -55,6 +55,11 @@ SENT = (
 # What botocore raises by itself.
 RAISED: tuple[tuple[Exception, type[errors.HarborsyncError], str], ...] = (
     (exceptions.NoCredentialsError(), errors.NoCredentials, "aws sso login"),
+    (
+        exceptions.MissingDependencyException(msg="pip install botocore[crt]"),
+        errors.ConfigurationError,
+        "install what",
+    ),
     (EOFError(), errors.NoCredentials, "MFA"),
     (PermissionError(13, "no", "/run/token"), errors.ConfigurationError, "file of a token"),
     (

@@ -15,7 +15,7 @@ from harborsync.checking.values import Check
 from harborsync.checking.vendors import checks_of
 from harborsync.credentials.defaults import default_credentials
 from harborsync.endpoint import Endpoint
-from harborsync.errors import CredentialsError, HarborsyncError, Unsupported
+from harborsync.errors import Cancelled, CredentialsError, HarborsyncError, NotFound, Unsupported
 from harborsync.gate import find_provider, open_registry, with_named_login
 from harborsync.http.claims import ask_claims
 from harborsync.insight import Deed, Direction, Finding, Identity, Insight, Severity
@@ -118,7 +118,10 @@ class _Looking:
         with self._opened() as registry:
             manifest = registry.get_manifest(what.repository, what.reference)
             blobs = blobs_of(registry, what.repository, manifest)
-            largest = max(blobs, key=lambda blob: blob.size)
+            largest = max(blobs, key=lambda blob: blob.size, default=None)
+            if largest is None:
+                msg = f"{what} has no blob to measure with"
+                raise NotFound(msg, hint="name an image")
             started = clock.monotonic()
             with registry.open_blob(what.repository, largest) as blocks:
                 for block in blocks:
@@ -174,8 +177,11 @@ class _Looking:
             self._findings.append(finding_of(error))
             self._told["identity"] = self._by_login()
             return False
+        except Cancelled:
+            raise
         except HarborsyncError as error:
-            self._findings.append(finding_of(error))
+            # The claims only explain; what cannot be done without them shows when it is tried.
+            self._findings.append(finding_of(error, Severity.WARNING))
         return True
 
     def _ask_claims(self, way: Way) -> None:
@@ -189,7 +195,8 @@ class _Looking:
         if self._claims is not None and not self._claims.grants and self._repository:
             with self._noting():
                 self._ask_claims(way)
-        with self._noting():
+        # Who has a login of his own can copy without the product's interface.
+        with self._noting(Severity.ERROR if self._login is None else Severity.WARNING):
             self._insight = self._checks.look(self._endpoint, self._context, self._repository)
         self._findings += self._insight.findings
         self._told["identity"] = self._insight.identity or self._by_login()
@@ -213,19 +220,16 @@ class _Looking:
     # --- trying ------------------------------------------------------------------------------
 
     def _first_repository(self, registry: Registry) -> str:
-        """Return the first repository below the endpoint's prefix; what fails is tried again later."""
+        """Return the first repository below the endpoint's prefix, or nothing."""
         prefix = self._provider.prefix(self._endpoint)
+        start = f"{prefix}/" if prefix else ""
         catalog = registry.abilities.catalog
-        try:
-            names = catalog.list_repositories() if catalog is not None else iter(())
-            below = (
-                name for name in names if f"{name}/".startswith(f"{prefix}/" if prefix else "")
-            )
-            return next(below, "")
-        except Unsupported as error:
-            self._findings.append(_why_no_catalog(error))
-        except HarborsyncError as error:
-            self._findings.append(finding_of(error))
+        with self._noting():
+            try:
+                names = catalog.list_repositories() if catalog is not None else iter(())
+                return next((name for name in names if f"{name}/".startswith(start)), "")
+            except Unsupported as error:
+                self._findings.append(_why_no_catalog(error))
         return ""
 
     def _try(self, registry: Registry) -> None:
@@ -252,11 +256,13 @@ class _Looking:
                     close()
 
     @contextmanager
-    def _noting(self) -> Iterator[None]:
+    def _noting(self, severity: Severity = Severity.ERROR) -> Iterator[None]:
         try:
             yield
+        except Cancelled:
+            raise
         except HarborsyncError as error:
-            self._findings.append(finding_of(error))
+            self._findings.append(finding_of(error, severity))
 
 
 def _why_no_catalog(error: Unsupported) -> Finding:

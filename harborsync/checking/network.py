@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.checking.remedies import finding_of, with_remedy
+from harborsync.checking.remedies import finding_of
 from harborsync.checking.values import Reach
 from harborsync.clouds import nearer_host, recognise, recognise_challenge
-from harborsync.errors import HarborsyncError
+from harborsync.errors import Cancelled, HarborsyncError
 from harborsync.http.claims import challenge_of, realm_of
 from harborsync.http.reach import Reached, Reaching
 from harborsync.http.session import ask_how_to_log_in
@@ -75,7 +75,12 @@ class Way:
             self.reach(realm, "token server", named_by_home=True)
 
     def reach(self, origin: str, purpose: str, *, named_by_home: bool = False) -> bool:
-        """Go to one host, and tell whether it can be spoken to."""
+        """Go to one host, and tell whether it can be spoken to.
+
+        Raises:
+            Cancelled: We are to stop.
+        """
+        self._context.cancel.check()
         reached = self._reaching.reach(origin, named_by_home=named_by_home)
         place = Origin.parse(origin)
         self._add(_reach(place, purpose, reached))
@@ -128,8 +133,10 @@ class Way:
         asked = self._context.clock.now()
         try:
             self.answer = ask_how_to_log_in(self._endpoint, self._context)
+        except Cancelled:
+            raise
         except HarborsyncError as error:
-            self.findings.append(with_remedy(finding_of(error), error))
+            self.findings.append(finding_of(error))
             return
         middle = asked + (self._context.clock.now() - asked) / 2
         said = _date(self.answer)

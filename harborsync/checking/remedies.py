@@ -38,12 +38,8 @@ _ORDER: Final = tuple(Severity)
 
 
 def finding_of(error: HarborsyncError, severity: Severity = Severity.ERROR) -> Finding:
-    """Return an error as a finding that says what to do."""
-    return with_remedy(Finding.of(error, severity), error)
-
-
-def with_remedy(finding: Finding, error: HarborsyncError) -> Finding:
-    """Return a finding with the remedy of our table, if that is closer than the error's own."""
+    """Return an error as a finding; our table's remedy is taken where it is closer than its own."""
+    finding = Finding.of(error, severity)
     for kind, words, remedy in _TABLE:
         fits = isinstance(error, kind) and words in error.message
         if fits and (words or not finding.remedy):
@@ -53,6 +49,7 @@ def with_remedy(finding: Finding, error: HarborsyncError) -> Finding:
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings, each once, the worst first."""
-    distinct = {finding.what: finding for finding in reversed(tuple(findings))}
-    kept = reversed(tuple(distinct.values()))
-    return tuple(sorted(kept, key=lambda each: _ORDER.index(each.severity)))
+    distinct: dict[str, Finding] = {}
+    for finding in findings:
+        distinct.setdefault(finding.what, finding)
+    return tuple(sorted(distinct.values(), key=lambda each: _ORDER.index(each.severity)))

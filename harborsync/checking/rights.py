@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from harborsync.checking.remedies import finding_of
-from harborsync.errors import CredentialsError, Denied, HarborsyncError, NotFound
+from harborsync.errors import Cancelled, CredentialsError, Denied, HarborsyncError, NotFound
 from harborsync.insight import Can, Deed, Right
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class Trial:
         except (Denied, CredentialsError) as error:
             self._told[deed] = Can.NO, error.message
             self.findings.append(finding_of(error))
+        except Cancelled:
+            raise
         except NotFound as error:
             self._told[deed] = Can.UNKNOWN, error.message
         except HarborsyncError as error:

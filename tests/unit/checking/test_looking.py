@@ -12,12 +12,14 @@ import pytest
 
 from harborsync import Check, check, open_registry
 from harborsync.checking import policy_for
+from harborsync.content import OCI_INDEX, Manifest
 from harborsync.credentials.base import Credential, Kind
 from harborsync.credentials.static import StaticCredentials
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidReference, UnknownProvider
 from harborsync.insight import Can, Deed, Direction, Severity
 from harborsync.provider import OpenContext
+from harborsync.reference import Tag
 from harborsync.secrets import Secret
 from harborsync.testing import BasicAuth, FakeClock, LoopbackQuirks, LoopbackRegistry, TokenAuth
 from harborsync.testing.content import random_image, random_index
@@ -358,3 +360,26 @@ def test_a_certificate_long_before_its_end_is_fine(tmp_path: Path) -> None:
     with TestAuthority(tmp_path) as authority, LoopbackRegistry(tls=authority) as server:
         found = check(server.endpoint, attrs.evolve(OpenContext(), clock=clock))
     assert not [each for each in found.findings if "certificate" in each.what]
+
+
+def test_an_artifact_without_blobs_measures_nothing() -> None:
+    """An empty index is there, and there is nothing to read."""
+    empty = Manifest.parse(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
+    with LoopbackRegistry() as server:
+        registry = open_registry(server.endpoint, OpenContext())
+        registry.put_manifest("team/app", empty, tag=Tag("v1"))
+        found = check(server.endpoint, OpenContext(), throughput="team/app:v1")
+    assert found.throughput is None
+    assert "no blob" in found.findings[0].what
+
+
+def test_a_token_server_that_fails_is_only_a_warning(log_in: Any) -> None:
+    """What cannot be done without a token shows when it is tried."""
+
+    def fault(request: Request) -> Fault | None:
+        return Fault(status=500) if request.path == "/token" else None
+
+    with LoopbackRegistry(auth=TokenAuth(users=USERS), faults=fault) as server:
+        found = check(server.endpoint, log_in(server.host), repository="team/app")
+    assert found.findings
+    assert can(found)["list"] == "unknown"

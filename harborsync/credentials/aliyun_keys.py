@@ -102,6 +102,32 @@ class RenewingKeys:
         return self._renew_at is not None and self._clock.now() >= self._renew_at
 
 
+class Finding:
+    """Finds keys, and remembers that there are none: a machine that is none keeps one waiting.
+
+    Args:
+        find: Finds them.
+    """
+
+    def __init__(self, find: Callable[[], Keys]) -> None:
+        self._find = find
+        self._nobody: NoCredentials | None = None
+
+    def __call__(self) -> Keys:
+        """Return the keys.
+
+        Raises:
+            NoCredentials: There are none.
+        """
+        if self._nobody is not None:
+            raise NoCredentials(self._nobody.message, hint=self._nobody.hint)
+        try:
+            return self._find()
+        except NoCredentials as error:
+            self._nobody = error
+            raise
+
+
 # --- this process ------------------------------------------------------------------------------
 
 

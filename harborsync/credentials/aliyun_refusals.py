@@ -29,9 +29,10 @@ _REACHABLE: Final = (
 )
 _UNPARSED: Final = "SDK.UnknownServerError"
 _RAW: Final = "ServerResponseBody: "
-_QUOTES_WHAT_WAS_SIGNED: Final = "SignatureDoesNotMatch"
+_NOT_MATCHED: Final = "SignatureDoesNotMatch"
 # What follows is the text that was signed, security token and all.
-_QUOTED: Final = re.compile(r"(?i)\s*(?:server string to sign|:).*", re.DOTALL)
+_QUOTED: Final = re.compile(r"(?i)\s*server string to sign.*", re.DOTALL)
+_AFTER_A_COLON: Final = re.compile(r"\s*:.*", re.DOTALL)
 
 # Codes of the gateway and of STS by their documents; those of the registry in capitals by
 # issues (aliyun/aliyun-cli #232, goharbor/harbor #21096) and by the providers for Terraform.
@@ -169,8 +170,9 @@ def _said(error: Exception) -> Said:
     code, message = str(told.get_error_code()), str(told.get_error_msg())
     if code == _UNPARSED:
         code, message = _reread(message)
-    if code == _QUOTES_WHAT_WAS_SIGNED:
-        message = _QUOTED.sub("", message)
+    message = _QUOTED.sub("", message)
+    if code == _NOT_MATCHED:
+        message = _AFTER_A_COLON.sub("", message)
     return Said(
         code=code,
         message=message,

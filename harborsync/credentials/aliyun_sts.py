@@ -14,6 +14,7 @@ from harborsync.credentials.aliyun_api import AliyunApi, Wish, caller_of, read_a
 from harborsync.credentials.aliyun_cable import ApiAddress, Cable
 from harborsync.credentials.aliyun_keys import (
     EcsKeys,
+    Finding,
     Keys,
     OidcKeys,
     RenewingKeys,
@@ -62,7 +63,8 @@ class Sts:
 
     def keys_of(self, identity: AliyunIdentity) -> RenewingKeys:
         """Return the keys of an identity; asks nobody yet."""
-        keys = RenewingKeys(identity.source or partial(self._found, identity), self.context.clock)
+        find = identity.source or Finding(partial(self._found, identity))
+        keys = RenewingKeys(find, self.context.clock)
         for role in identity.roles:
             keys = RenewingKeys(partial(self._assume, role, keys), self.context.clock)
         return keys

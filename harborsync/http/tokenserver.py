@@ -39,7 +39,8 @@ _KNOWN_REALMS: Final = tuple(
         (r"(.+\.)?docker\.io", r"auth\.docker\.io"),
         (r"registry\.gitlab\.com", r"gitlab\.com"),
         (r"nvcr\.io", r"authn\.nvidia\.com"),
-        (r".+\.aliyuncs\.com", r"dockerauth[a-z0-9-]*(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
+        # Below oss-… everybody can have a host of his own, as a bucket.
+        (r".+\.aliyuncs\.com", r"dockerauth[a-z0-9-]*(?:\.(?!oss-)[a-z0-9-]+)?\.aliyuncs\.com"),
     )
 )
 

@@ -65,7 +65,10 @@ _MUTABILITY: Final = {"mutable": False, "immutable": True}
 #: Up to so many repositories are asked for one by one, more by the list of all.
 _FEW: Final = 3
 #: Token servers, by Alibaba's documents on the hosts that a cluster must reach.
-_TOKEN_SERVER: Final = re.compile(r"dockerauth[a-z0-9-]*(?:\.[a-z0-9-]+)?\.aliyuncs\.com", re.ASCII)
+# Below ``oss-…`` everybody can have a host of his own.
+_TOKEN_SERVER: Final = re.compile(
+    r"dockerauth[a-z0-9-]*(?:\.(?!oss-)[a-z0-9-]+)?\.aliyuncs\.com", re.ASCII
+)
 
 
 class AcrCatalog:
@@ -80,10 +83,13 @@ class AcrCatalog:
         self._known: dict[str, AcrRepository] = {}
 
     def all(self) -> Iterator[AcrRepository]:
-        """Yield all repositories."""
+        """Yield all repositories, each once: a page moves on while others make some."""
+        seen: set[str] = set()
         for repository in self._edition.repositories():
             self._known[repository.name] = repository
-            yield repository
+            if repository.name not in seen:
+                seen.add(repository.name)
+                yield repository
 
     def find(self, name: str) -> AcrRepository | None:
         """Return a repository, or None if it is not there."""

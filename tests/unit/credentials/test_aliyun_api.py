@@ -173,6 +173,23 @@ def test_a_machine_is_the_last_that_is_asked(clock: FakeClock, identity: AliyunI
         assert sts.keys_of(identity).get().key_id == "STS.node"
 
 
+def test_a_machine_that_is_nobody_is_asked_once(clock: FakeClock) -> None:
+    """One that is none of Alibaba's keeps every listing waiting otherwise."""
+    with ScriptedServer(lambda heard: Said(status=404)) as server:
+        keys = Sts(
+            url="https://sts.example",
+            region=REGION,
+            endpoint=Endpoint(provider="acr", address="x.example"),
+            context=_context(clock),
+            environ={},
+            metadata=MetadataTransport("127.0.0.1", server.port),
+        ).keys_of(AliyunIdentity())
+        for _ in range(2):
+            with pytest.raises(NoCredentials, match="does not have a role"):
+                keys.get()
+        assert len(server.heard) == 1
+
+
 def test_where_machines_are_not_to_be_asked_there_is_nobody(
     acr: LoopbackAcr, clock: FakeClock
 ) -> None:

@@ -86,14 +86,15 @@ def test_what_the_sdk_cannot_read_is_read_here() -> None:
         assert "UnknownServerError" in error_of(odd, "log in").message
 
 
-def test_what_was_signed_is_not_quoted() -> None:
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "IncompleteSignature"])
+def test_what_was_signed_is_not_quoted(code: str) -> None:
     """It holds the security token."""
     exceptions = load_sdk(
         "aliyunsdkcore.acs_exception.exceptions", extra="aliyun", purpose="a test"
     )
     text = "not matched. server string to sign is:POST&%2F&SecurityToken%3Dt0ken%26"
-    found = error_of(exceptions.ServerException("SignatureDoesNotMatch", text), "look")
-    assert found.message == "cannot look: SignatureDoesNotMatch: not matched."
+    found = error_of(exceptions.ServerException(code, text), "look")
+    assert found.message == f"cannot look: {code}: not matched."
 
 
 def test_our_own_errors_stay_what_they_are() -> None:

@@ -54,6 +54,7 @@ def test_a_registrys_own_token_server_sees_the_login(registry: str, realm: str) 
         ("https://docker.io.evil.example", "https://auth.docker.io/token"),
         ("https://registry-1.docker.io", "https://auth.docker.io.evil.example/token"),
         ("https://registry.cn-x.aliyuncs.com", "https://bucket.oss-cn-x.aliyuncs.com/token"),
+        ("https://registry.cn-x.aliyuncs.com", "https://dockerauth-x.oss-cn-x.aliyuncs.com/token"),
     ],
 )
 def test_anothers_does_not(registry: str, realm: str) -> None:

@@ -22,8 +22,8 @@ from harborsync.errors import (
 from harborsync.gate import find_provider, open_registry
 from harborsync.provider import OpenContext
 from harborsync.reference import Tag
-from harborsync.registries.acr import PROVIDER
-from harborsync.registries.acr_api import NO_SUMMARY
+from harborsync.registries.acr import PROVIDER, AcrCatalog
+from harborsync.registries.acr_api import NO_SUMMARY, AcrRepository
 from harborsync.retry import RetryPolicy
 from harborsync.secrets import Secret
 from harborsync.testing.clock import FakeClock
@@ -138,6 +138,20 @@ def test_tags_come_with_digest_time_and_size(acr: AcrServers, open_to: Open) -> 
     assert isinstance(artifact.pushed_at, datetime)
     assert [request.method for request in acr.requests][-1] == "HEAD"
     assert len(_operations(acr)) <= 2
+
+
+class _MovingPages:
+    """An edition whose list moves on between two pages."""
+
+    def repositories(self) -> Iterator[AcrRepository]:
+        """Yield one repository twice."""
+        return (AcrRepository(name=name) for name in ("team/a", "team/b", "team/b"))
+
+
+def test_a_repository_that_moves_to_the_next_page_is_listed_once() -> None:
+    """Others make repositories while we list."""
+    edition: Any = _MovingPages()
+    assert [each.name for each in AcrCatalog(edition).all()] == ["team/a", "team/b"]
 
 
 @BOTH

@@ -212,3 +212,42 @@ def test_a_permission_that_is_lacking_is_told(
     with pytest.raises(Denied):
         _delete(registry)
     assert registry.abilities.deletes_tags is not None
+
+
+# --- probes --------------------------------------------------------------------------------
+
+
+def test_an_upload_that_is_tried_is_cancelled(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """The session it opened is deleted, wherever it is told to be."""
+    uploads = "/v2/team/app/blobs/uploads/"
+    wire.on("POST", uploads, (202, {"Location": f"{uploads}s1"}, b""))
+    wire.on("DELETE", f"{uploads}s1", 204)
+    probes = registry.abilities.probes
+    assert probes is not None
+    probes.try_upload("team/app")
+    assert [each.call.method for each in wire.asked] == ["POST", "DELETE"]
+    assert wire.asked[1].call.url.endswith(f"{uploads}s1")
+
+
+def test_an_upload_without_a_session_is_left_to_expire(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """There is nothing to cancel."""
+    wire.on("POST", "/v2/team/app/blobs/uploads/", 202)
+    probes = registry.abilities.probes
+    assert probes is not None
+    probes.try_upload("team/app")
+    assert len(wire.asked) == 1
+
+
+def test_an_upload_that_is_not_taken_is_told(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """By the error that a push would meet."""
+    wire.on("POST", "/v2/team/app/blobs/uploads/", 403)
+    probes = registry.abilities.probes
+    assert probes is not None
+    with pytest.raises(Denied):
+        probes.try_upload("team/app")

@@ -96,7 +96,8 @@ IN_PROJECT: Final = {
     Purpose.PRUNE: _accesses("artifact:delete", "tag:delete"),
     Purpose.SERVER_SIDE_COPY: _accesses("artifact:create,read"),
     Purpose.IMMUTABILITY: _accesses("immutable-tag:list"),
-    Purpose.QUOTA: _accesses("quota:read"),
+    # The summary of a project wants both (GetProjectSummary of Harbor).
+    Purpose.QUOTA: _accesses("project:read", "quota:read"),
     Purpose.WEBHOOKS: _accesses(f"notification-policy:{_ALL}"),
     Purpose.PREHEAT: _accesses(f"preheat-policy:{_ALL}"),
     Purpose.AUDIT: _accesses("log:list"),

@@ -69,9 +69,9 @@ def at_host(endpoint: Endpoint, host: str, prefix: str) -> Endpoint:
     """Return an endpoint with its host spelt out, for the cable.
 
     Raises:
-        InvalidValue: A cloud's own host would be spoken to in the clear.
+        InvalidValue: Another machine would be spoken to in the clear.
     """
-    if endpoint.plain_http and recognise(host) is not None:
+    if endpoint.plain_http and not is_loopback(urlsplit(f"//{host}").hostname or ""):
         msg = f"{host} is never spoken to in the clear: logins would be read on the way"
         raise InvalidValue(msg, hint="leave +http out")
     return attrs.evolve(endpoint, address=f"{host}/{prefix}" if prefix else host)

@@ -8,6 +8,7 @@ import pytest
 
 from harborsync.credentials import Credential, StaticCredentials
 from harborsync.gate import open_registry
+from harborsync.permissions.harbor import Purpose, needed
 from harborsync.provider import OpenContext
 from harborsync.registries.distribution import DistributionRegistry
 from harborsync.secrets import Secret
@@ -20,24 +21,18 @@ if TYPE_CHECKING:
     from harborsync.registry import Registry
 
 PROJECT = "contract"
-EVERYTHING = (
-    "repository:pull",
-    "repository:push",
-    "repository:list",
-    "repository:read",
-    "repository:update",
-    "artifact:list",
-    "artifact:read",
-    "artifact:create",
-    "artifact-label:create",
-    "artifact-label:delete",
-    "accessory:list",
-    "label:create",
-    "label:list",
-    "tag:create",
-    "tag:delete",
-    "tag:list",
-    "project:read",
+#: What a robot needs that replicates with all that Harbor offers (HARBOR §11).
+EVERYTHING = tuple(
+    str(access)
+    for access in needed(
+        Purpose.PULL,
+        Purpose.DISCOVER,
+        Purpose.PUSH,
+        Purpose.METADATA,
+        Purpose.TAGS,
+        Purpose.SERVER_SIDE_COPY,
+        Purpose.QUOTA,
+    )
 )
 
 

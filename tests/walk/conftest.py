@@ -10,6 +10,7 @@ import pytest
 
 from harborsync import Options, ReplicationRule, Replicator
 from harborsync.credentials import Credential
+from harborsync.permissions.harbor import Purpose, needed
 from harborsync.secrets import Secret
 from harborsync.testing import FakeClock, LoopbackHarbor, LoopbackRegistry
 
@@ -20,24 +21,17 @@ if TYPE_CHECKING:
     from harborsync.report import StepResult
 
 #: What a robot needs that replicates with all that Harbor offers (HARBOR §11).
-EVERYTHING = (
-    "repository:pull",
-    "repository:push",
-    "repository:list",
-    "repository:read",
-    "repository:update",
-    "artifact:list",
-    "artifact:read",
-    "artifact:create",
-    "artifact-label:create",
-    "artifact-label:delete",
-    "accessory:list",
-    "label:create",
-    "label:list",
-    "tag:create",
-    "tag:delete",
-    "tag:list",
-    "project:read",
+EVERYTHING = tuple(
+    str(access)
+    for access in needed(
+        Purpose.PULL,
+        Purpose.DISCOVER,
+        Purpose.PUSH,
+        Purpose.METADATA,
+        Purpose.TAGS,
+        Purpose.SERVER_SIDE_COPY,
+        Purpose.QUOTA,
+    )
 )
 Place = LoopbackHarbor | LoopbackRegistry
 

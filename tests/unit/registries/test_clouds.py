@@ -83,9 +83,13 @@ def _taken(said: Said) -> tuple[bool, list[Heard]]:
         "ecr+http://123456789012/eu-west-1",
         "ecr+http://123456789012.dkr.ecr.eu-west-1.amazonaws.com",
         "ecr-public+http://acme",
+        "acr+http://images.acme.example/team?region=cn-hangzhou&instance_id=cri-0123456789abcdef",
+        "tcr+http://images.acme.example/team",
+        "gar+http://images.acme.example/acme?region=us",
+        "gar+http://localhost:5000/acme?region=us",
     ],
 )
-def test_no_clouds_own_host_is_spoken_to_in_the_clear(text: str) -> None:
+def test_no_other_machine_is_spoken_to_in_the_clear(text: str) -> None:
     """They all have https, and their logins are worth something."""
     with pytest.raises(InvalidValue, match="in the clear") as caught:
         open_registry(text)

@@ -46,7 +46,14 @@ _PERMISSIONS: Final = {
 def _look(endpoint: Endpoint, context: OpenContext, repository: str) -> Insight:
     place = EcrPlace.of(endpoint)
     identity = _identity(endpoint, context, place.region)
-    api = open_api("ecr", endpoint, context, region=place.region)
+    api = open_api(
+        "ecr",
+        endpoint,
+        context,
+        region=place.region,
+        fips=place.fips,
+        dual_stack=place.dual_stack,
+    )
     findings = [*_other_account(identity, place)]
     rights: tuple[Right, ...] = ()
     if repository:
@@ -101,10 +108,26 @@ def _other_account(identity: Identity, place: EcrPlace) -> tuple[Finding, ...]:
 
 def _apis(endpoint: Endpoint) -> tuple[str, ...]:
     place, options = EcrPlace.of(endpoint), endpoint.options
-    # By botocore's table of endpoints; FIPS and the isolated partitions have other ones.
-    domain = "amazonaws.com.cn" if place.region.startswith("cn-") else "amazonaws.com"
-    ecr = options.get("api", f"https://api.ecr.{place.region}.{domain}")
+    domain = _domain(place)
+    ecr = options.get("api", f"https://{_ecr_host(place, domain)}")
     return (ecr, options.get("sts_api", f"https://sts.{place.region}.{domain}"))
+
+
+def _domain(place: EcrPlace) -> str:
+    """Return the domain of a region's APIs: that of the registry, but for those with IPv6."""
+    domain = place.host.partition(f".{place.region}.")[2]
+    if domain.startswith("amazonaws") or domain.endswith("gov"):
+        return domain
+    return "amazonaws.com.cn" if place.region.startswith("cn-") else "amazonaws.com"
+
+
+def _ecr_host(place: EcrPlace, domain: str) -> str:
+    """Return the host of ECR's API, by botocore's table of endpoints."""
+    service = "ecr-fips" if place.fips else "ecr"
+    if place.dual_stack:
+        suffix = "api.amazonwebservices.com.cn" if domain.endswith(".cn") else "api.aws"
+        return f"{service}.{place.region}.{suffix}"
+    return f"{'' if place.fips else 'api.'}{service}.{place.region}.{domain}"
 
 
 def _public_apis(endpoint: Endpoint) -> tuple[str, ...]:

@@ -112,9 +112,8 @@ class Way:
         if reached.fault is not None:
             return ""
         what = f"{nearer} serves the same inside the cloud's network, and is reached from here"
-        self.findings.append(
-            Finding(severity=Severity.NOTE, what=what, remedy="use it: its traffic is not billed")
-        )
+        remedy = "use it: it is nearer, and its traffic mostly not billed"
+        self.findings.append(Finding(severity=Severity.NOTE, what=what, remedy=remedy))
         return nearer
 
     def _note(self, finding: Finding, reached: Reached) -> None:

@@ -244,6 +244,14 @@ def test_every_cloud_has_policies_for_both_directions(
                 "https://sts.cn-north-1.amazonaws.com.cn",
             ),
         ),
+        (
+            "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
+            ("https://ecr-fips.us-east-1.amazonaws.com", "https://sts.us-east-1.amazonaws.com"),
+        ),
+        (
+            "123456789012.dkr-ecr.eu-west-1.on.aws",
+            ("https://ecr.eu-west-1.api.aws", "https://sts.eu-west-1.amazonaws.com"),
+        ),
         ("public.ecr.aws/acme", ("https://api.ecr-public.us-east-1.amazonaws.com",)),
         ("registry.cn-beijing.aliyuncs.com", ("https://cr.cn-beijing.aliyuncs.com",)),
         ("acme.tencentcloudcr.com", ("https://tcr.tencentcloudapi.com",)),

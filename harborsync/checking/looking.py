@@ -18,7 +18,7 @@ from harborsync.endpoint import Endpoint
 from harborsync.errors import Cancelled, CredentialsError, HarborsyncError, NotFound, Unsupported
 from harborsync.gate import find_provider, open_registry, with_named_login
 from harborsync.http.claims import ask_claims
-from harborsync.insight import Deed, Direction, Finding, Identity, Insight, Severity
+from harborsync.insight import Deed, Direction, Finding, Identity, Insight, Right, Severity
 from harborsync.provider import OpenContext
 from harborsync.reference import DOCKER_HUB, ArtifactRef
 
@@ -87,12 +87,9 @@ class _Looking:
         self._throughput: float | None = None
         self._nearer = ""
         self._insight = Insight()
-        self._told: dict[str, Any] = {"repository": repository}
-
-    @property
-    def _repository(self) -> str:
-        found: str = self._told["repository"]
-        return found
+        self._identity: Identity | None = None
+        self._rights: tuple[Right, ...] = ()
+        self._repository = repository
 
     def look(self) -> None:
         """Go there, and try what may be done."""
@@ -100,14 +97,14 @@ class _Looking:
             with self._noting():
                 self._go()
         if self._way is not None and self._way.answer is None:
-            self._told["rights"] = untried(self._checks, self._repository, "it was not reached")
+            self._rights = untried(self._checks, self._repository, "it was not reached")
             return
         if self._way is not None and not self._is_let_in(self._way):
-            self._told["rights"] = untried(self._checks, self._repository, "the login is refused")
+            self._rights = untried(self._checks, self._repository, "the login is refused")
             return
         with self._opened() as registry:
             if not self._repository:
-                self._told["repository"] = self._first_repository(registry)
+                self._repository = self._first_repository(registry)
             if self._way is not None:
                 self._introduce(self._way)
             self._try(registry)
@@ -138,6 +135,9 @@ class _Looking:
         return Check(
             endpoint=self._endpoint,
             provider=self._provider.name,
+            repository=self._repository,
+            identity=self._identity,
+            rights=self._rights,
             checked_at=self._context.clock.now(),
             hosts=tuple(way.hosts) if way else (),
             clock_skew=way.clock_skew if way else None,
@@ -149,7 +149,6 @@ class _Looking:
                 for policy in policy_for(self._endpoint, direction)
             ),
             findings=in_order(findings),
-            **self._told,
         )
 
     # --- the way there -----------------------------------------------------------------------
@@ -158,8 +157,8 @@ class _Looking:
         host = self._provider.host(self._endpoint)
         # The name of Docker Hub is not that of its API (OCI-1.4).
         spelt = _HUB_API if host in _HUB_NAMES else host
-        place, self._context_here = with_named_login(self._endpoint, self._context, host)
-        self._place = attrs.evolve(place, address=spelt)
+        self._named, self._context_here = with_named_login(self._endpoint, self._context, host)
+        self._place = attrs.evolve(self._named, address=spelt)
         self._way = Way(self._place, self._context_here)
         self._way.go()
         for api in self._checks.apis(self._endpoint):
@@ -175,7 +174,7 @@ class _Looking:
             self._ask_claims(way)
         except CredentialsError as error:
             self._findings.append(finding_of(error))
-            self._told["identity"] = self._by_login()
+            self._identity = self._by_login()
             return False
         except Cancelled:
             raise
@@ -197,9 +196,9 @@ class _Looking:
                 self._ask_claims(way)
         # Who has a login of his own can copy without the product's interface.
         with self._noting(Severity.ERROR if self._login is None else Severity.WARNING):
-            self._insight = self._checks.look(self._endpoint, self._context, self._repository)
+            self._insight = self._checks.look(self._named, self._context_here, self._repository)
         self._findings += self._insight.findings
-        self._told["identity"] = self._insight.identity or self._by_login()
+        self._identity = self._insight.identity or self._by_login()
 
     def _scopes(self) -> tuple[str, ...]:
         deeds = Deed if self._repository else ()
@@ -241,7 +240,7 @@ class _Looking:
             rights = with_told(rights, self._insight.rights)
             if trial.storage is not None and trial.storage != self._way.home:
                 self._way.reach(trial.storage, "storage", named_by_home=True)
-        self._told["rights"] = rights
+        self._rights = rights
 
     @contextmanager
     def _opened(self) -> Iterator[Registry]:

@@ -78,6 +78,20 @@ def test_a_wrong_login_is_shown_to_harbor_only_once(log_in: Any) -> None:
     assert {each.why for each in found.rights} == {"the login is refused"}
 
 
+def test_a_login_that_the_endpoint_names_is_looked_at(log_in: Any) -> None:
+    """It is the one that copies would use."""
+    with LoopbackHarbor() as harbor:
+        harbor.add_project("team")
+        harbor.push_image("team/app", "1.0")
+        context = log_in("mirror", "admin", "Harbor12345")
+        found = check(f"harbor+http://{harbor.host}/team?credentials=mirror", context)
+        lacking = check(f"harbor+http://{harbor.host}/team?credentials=other", context)
+    assert found.ok
+    assert found.identity is not None
+    assert found.identity.name == "admin"
+    assert "no login named 'other'" in lacking.findings[0].what
+
+
 def test_a_harbor_without_the_project_or_in_read_only_mode_says_so(log_in: Any) -> None:
     """Both are warnings: what is there can still be read."""
     with LoopbackHarbor() as harbor:

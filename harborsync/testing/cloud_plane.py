@@ -11,18 +11,18 @@ from __future__ import annotations
 import base64
 import secrets
 import threading
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from harborsync.clock import SystemClock
+from harborsync.testing.closing import Closing
 from harborsync.testing.scripted import ScriptedServer
 from harborsync.testing.server_wire import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from harborsync.clock import Clock
     from harborsync.reference import Digest
@@ -276,7 +276,7 @@ class PasswordDesk:
             return self._ends.get(password)
 
 
-class CloudServers:
+class CloudServers(Closing):
     """The two servers of an emulator, which subclasses give their vendor's ways.
 
     Args:
@@ -298,19 +298,6 @@ class CloudServers:
         self.clock = clock or SystemClock()
         self.log = ApiLog()
         self._api = ScriptedServer(answer, tls=tls.server_context() if tls else None)
-
-    def __enter__(self) -> Self:
-        """Return the emulator, which is listening already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     @property
     def api_url(self) -> str:

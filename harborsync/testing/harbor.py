@@ -24,7 +24,7 @@ from __future__ import annotations
 import secrets
 import threading
 import uuid
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -44,6 +44,7 @@ from harborsync.testing import (
     harbor_api_users,
 )
 from harborsync.testing import harbor_artifacts as books
+from harborsync.testing.closing import Closing
 from harborsync.testing.content import random_image
 from harborsync.testing.faults import NONE
 from harborsync.testing.harbor_access import ROLES, identify
@@ -80,7 +81,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from harborsync.clock import Clock
     from harborsync.testing.content import Sample
@@ -123,7 +123,7 @@ _BEHIND: Final = attrs.evolve(
 _PAGE: Final = b"<!DOCTYPE HTML>\n<html><title>404 - Page Not Found</title></html>\n"
 
 
-class LoopbackHarbor:
+class LoopbackHarbor(Closing):
     """An embedded Harbor; listens from construction until ``close()``.
 
     Args:
@@ -172,19 +172,6 @@ class LoopbackHarbor:
         self._backstage = Backstage(self.state, answer=self._answer, url=lambda: self.url)
         self._routes = (*self._backstage.routes, *ROUTES)
         self._listener = Listener(self._serve_harbor, context)
-
-    def __enter__(self) -> Self:
-        """Return the Harbor, which is listening already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     # --- where it is ---------------------------------------------------------------------
 

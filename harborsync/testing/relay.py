@@ -13,16 +13,15 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from harborsync.clock import SystemClock
+from harborsync.testing.closing import Closing
 from harborsync.testing.server_listener import Listener
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from harborsync.clock import Clock
 
 _BLOCK: Final = 64 * 1024
@@ -49,7 +48,7 @@ class Weather:
     refuse: bool = False
 
 
-class Relay:
+class Relay(Closing):
     """Carries connections to a server; ``weather`` can be changed at any time.
 
     Args:
@@ -68,19 +67,6 @@ class Relay:
         self._lock = threading.Lock()
         self._bytes_up = self._bytes_down = 0
         self._listener = Listener(self._carry)
-
-    def __enter__(self) -> Self:
-        """Return the relay, which is listening already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     @property
     def host(self) -> str:

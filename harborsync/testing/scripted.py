@@ -17,14 +17,15 @@ import socket
 import socketserver
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
+
+from harborsync.testing.closing import Closing
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
-    from types import TracebackType
 
 _PATIENCE: Final = 20.0
 _BLOCK: Final = 64 * 1024
@@ -86,7 +87,7 @@ class Said:
         return f"{head}\r\n".encode("latin-1") + (self.body if with_body else b"")
 
 
-class ScriptedServer:
+class ScriptedServer(Closing):
     """Listens on loopback from the start; thread-safe.
 
     Args:
@@ -121,19 +122,6 @@ class ScriptedServer:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def __enter__(self) -> Self:
-        """Return the server, which is listening already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     @property
     def port(self) -> int:

@@ -14,13 +14,14 @@ real servers do otherwise is switched on by :class:`LoopbackQuirks` or by naming
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from harborsync.clock import SystemClock
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidValue
+from harborsync.testing.closing import Closing
 from harborsync.testing.profiles import PROFILES, LoopbackQuirks
 from harborsync.testing.server_connection import Connection
 from harborsync.testing.server_hub import Hub
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from harborsync.clock import Clock
     from harborsync.testing.faults import Fault
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from harborsync.testing.tokens import Auth
 
 
-class LoopbackRegistry:
+class LoopbackRegistry(Closing):
     """An embedded registry; listens from construction until ``close()``.
 
     Args:
@@ -98,19 +98,6 @@ class LoopbackRegistry:
             origin = f"http{'s' if tls else ''}://{self._other.host}"
             self._hub = attrs.evolve(self._hub, storage_origin=origin)
         self._listener = Listener(self._serve_main, context)
-
-    def __enter__(self) -> Self:
-        """Return the registry, which is listening already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     @property
     def host(self) -> str:

@@ -7,13 +7,13 @@ import ssl
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from harborsync.testing.closing import Closing
 
+if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import CertificateBuilder, GeneralName, Name
 
@@ -34,7 +34,7 @@ class CertificateFiles:
     key: Path
 
 
-class TestAuthority:
+class TestAuthority(Closing):
     """Trusted by nobody but those who are given ``ca_file``.
 
     Args:
@@ -54,19 +54,6 @@ class TestAuthority:
         builder = _builder(self._name, self._name, self._key)
         self.ca_file = directory / "ca.pem"
         self._sign(_with_usage(builder, is_authority=True), self.ca_file)
-
-    def __enter__(self) -> Self:
-        """Return the authority."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Remove its files."""
-        self.close()
 
     def server_certificate(self, *hosts: str) -> CertificateFiles:
         """Make a certificate for a server known by ``hosts``: names or addresses."""

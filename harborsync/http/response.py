@@ -11,7 +11,7 @@ import http.client
 import re
 from typing import TYPE_CHECKING, Final
 
-from harborsync.http.wire import Headers
+from harborsync.http.wire import Fields, Headers
 
 if TYPE_CHECKING:
     import socket
@@ -107,10 +107,11 @@ class Response:
 
     def __init__(self, inbox: Inbox, method: str) -> None:
         self._inbox = inbox
-        minor, self.status, self.headers = _head(inbox)
-        self._chunked = "transfer-encoding" in self.headers
-        self._left = self._length(method)
-        self.keeps = self._may_be_kept(minor)
+        minor, self.status, fields = _head(inbox)
+        self.headers = Headers.of(fields)
+        self._chunked = "transfer-encoding" in fields
+        self._left = self._length(method, fields)
+        self.keeps = self._may_be_kept(minor, fields)
 
     def read(self, count: int) -> bytes:
         """Return some bytes of the body, at most ``count``; none at its end.
@@ -137,20 +138,19 @@ class Response:
         """Whether there is nothing, or nothing more, to read."""
         return not self._left and not self._chunked
 
-    def _length(self, method: str) -> int:
+    def _length(self, method: str, fields: Fields) -> int:
         if method == "HEAD" or self.status in _NO_BODY:
             self._chunked = False
             return 0
         if self._chunked:
-            if self.headers.last("transfer-encoding").lower() != "chunked":
+            if fields["transfer-encoding"][-1].lower() != "chunked":
                 msg = "an unknown transfer encoding"
                 raise http.client.HTTPException(msg)
             return 0
-        lengths = self.headers.all("content-length")
-        if not lengths:
+        length, *others = fields.get("content-length", ("",))
+        if not length and "content-length" not in fields:
             return _UNTIL_CLOSED
-        length = lengths[0]
-        if len(set(lengths)) > 1:
+        if any(other != length for other in others):
             msg = "two lengths"
             raise http.client.HTTPException(msg)
         if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
@@ -158,9 +158,9 @@ class Response:
             raise http.client.HTTPException(msg)
         return int(length)
 
-    def _may_be_kept(self, minor: int) -> bool:
-        wishes = self.headers.last("connection").lower()
-        is_ambiguous = self._chunked and "content-length" in self.headers
+    def _may_be_kept(self, minor: int, fields: Fields) -> bool:
+        wishes = ",".join(fields.get("connection", ())).lower()
+        is_ambiguous = self._chunked and "content-length" in fields
         if self._left == _UNTIL_CLOSED or "close" in wishes or is_ambiguous:
             return False
         return bool(minor) or "keep-alive" in wishes
@@ -183,11 +183,13 @@ class Response:
         raise http.client.HTTPException(msg)
 
 
-def _head(inbox: Inbox) -> tuple[int, int, Headers]:
+def _head(inbox: Inbox) -> tuple[int, int, Fields]:
     """Return the minor version, the status and the fields of the first answer that is final."""
     for _ in range(_MOST_INTERIM):
         text = inbox.head().decode("latin-1").rstrip("\r").replace("\r\n", "\n")
-        first, *lines = _FOLD.sub(" ", text).split("\n")
+        if "\n " in text or "\n\t" in text:
+            text = _FOLD.sub(" ", text)
+        first, *lines = text.split("\n")
         found = _STATUS_LINE.fullmatch(first)
         if found is None:
             raise http.client.BadStatusLine(repr(first[:80]))
@@ -195,14 +197,18 @@ def _head(inbox: Inbox) -> tuple[int, int, Headers]:
         if len(lines) > _MOST_FIELDS:
             break
         if status >= _FIRST_FINAL:
-            return int(found[1]), status, Headers([_field(line) for line in lines])
+            return int(found[1]), status, _fields(lines)
     msg = "header fields or interim answers without end"
     raise http.client.HTTPException(msg)
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not name or name[0] in " \t" or name[-1] in " \t":
-        msg = "a header field that is none"
-        raise http.client.HTTPException(msg)
-    return name, value.strip()
+def _fields(lines: list[str]) -> Fields:
+    fields: Fields = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = name.lower()
+        if not colon or not key or key.strip() != key:
+            msg = "a header field that is none"
+            raise http.client.HTTPException(msg)
+        fields[key] = (*fields[key], value.strip()) if key in fields else (value.strip(),)
+    return fields

@@ -7,7 +7,7 @@ them, and any status is an answer, not an exception.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import attrs
 
@@ -21,24 +21,30 @@ BODY_CAP: Final = 8 * 2**20
 ERROR_CAP: Final = 64 * 1024
 
 
+#: Header fields by their names in small letters, the values of each in order.
+Fields = dict[str, tuple[str, ...]]
+
+
 class Headers:
     """Header fields of an answer, names without regard to case, repeated ones kept apart."""
 
     def __init__(self, pairs: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> None:
-        self._values: dict[str, tuple[str, ...]] = {}
+        self._values: Fields = {}
         for name, value in pairs:
             key = name.lower()
             self._values[key] = (*self._values[key], value) if key in self._values else (value,)
+
+    @classmethod
+    def of(cls, fields: Fields) -> Self:
+        """Return what was read already."""
+        found = cls([])
+        found._values = fields
+        return found
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of ``name``."""
         found = self._values.get(name.lower())
         return found[0] if found else default
-
-    def last(self, name: str) -> str:
-        """Return the last value of ``name``, empty if there is none."""
-        found = self._values.get(name.lower())
-        return found[-1] if found else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of ``name``, in order."""

@@ -20,7 +20,8 @@ from harborsync.provider import Checks
 from harborsync.registries.acr_api import AcrApi
 from harborsync.registries.acr_enterprise import EnterpriseEdition
 from harborsync.registries.acr_personal import PersonalEdition
-from harborsync.registries.acr_place import AcrPlace, Edition
+from harborsync.registries.acr_place import AcrPlace
+from harborsync.registries.editions import Edition
 
 if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint

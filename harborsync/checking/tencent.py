@@ -17,10 +17,11 @@ from harborsync.permissions.tencent import (
     policy,
 )
 from harborsync.provider import Checks
+from harborsync.registries.editions import Edition
 from harborsync.registries.tcr_api import TcrApi
 from harborsync.registries.tcr_enterprise import EnterpriseEdition
 from harborsync.registries.tcr_personal import PersonalEdition
-from harborsync.registries.tcr_place import Edition, TcrPlace
+from harborsync.registries.tcr_place import TcrPlace
 
 if TYPE_CHECKING:
     from harborsync.endpoint import Endpoint

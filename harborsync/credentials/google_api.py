@@ -12,7 +12,7 @@ from harborsync.credentials.calling import CloudApi, budget_of
 from harborsync.credentials.google_refusals import Unsuccessful, error_of
 from harborsync.credentials.google_tokens import read_answer
 from harborsync.credentials.refusals import Said
-from harborsync.errors import CredentialsExpired, HarborsyncError, ServerError
+from harborsync.errors import CredentialsExpired, HarborsyncError, RegistryError, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,14 +62,22 @@ class GoogleApi:
         return self._called(what, "GET", target, None, _PER_SECOND)
 
     def pages(self, what: str, path: str, key: str, size: int) -> Iterator[dict[str, Any]]:
-        """Yield the entries of a listing, page by page."""
+        """Yield the entries of a listing, page by page.
+
+        Raises:
+            RegistryError: The pages have no end.
+            HarborsyncError: A page was refused, or cannot be reached.
+        """
         token: str | None = None
         while True:
             page = self.get(what, path, pageSize=size, pageToken=token)
-            yield from page.get(key, [])
-            token = page.get("nextPageToken")
+            yield from page.get(key) or []
+            last, token = token, page.get("nextPageToken")
             if not token:
                 return
+            if token == last:
+                msg = f"cannot {what}: a page of the list leads to itself"
+                raise RegistryError(msg, hint="tell Google: the list has no end")
 
     def create_repository(
         self, what: str, parent: str, repository_id: str, wish: dict[str, Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from harborsync.credentials.aliyun_keys import RenewingKeys
+from harborsync.credentials.aliyun_keys import Finding, RenewingKeys
 from harborsync.credentials.tencent_api import TencentApi
 from harborsync.credentials.tencent_keys import (
     CvmKeys,
@@ -17,42 +17,15 @@ from harborsync.credentials.tencent_keys import (
     from_profile,
     session_of,
 )
-from harborsync.errors import NoCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from harborsync.credentials.aliyun_keys import Keys
     from harborsync.credentials.tencent import CamRole, TencentIdentity
     from harborsync.endpoint import Endpoint
     from harborsync.http.metadata import MetadataTransport
     from harborsync.provider import OpenContext
-
-
-class _Finding:
-    """Finds keys, and remembers that there are none: a machine that is none keeps one waiting.
-
-    Args:
-        find: Finds them.
-    """
-
-    def __init__(self, find: Callable[[], Keys]) -> None:
-        self._find = find
-        self._nobody: NoCredentials | None = None
-
-    def __call__(self) -> Keys:
-        """Return the keys.
-
-        Raises:
-            NoCredentials: There are none.
-        """
-        if self._nobody is not None:
-            raise NoCredentials(self._nobody.message, hint=self._nobody.hint)
-        try:
-            return self._find()
-        except NoCredentials as error:
-            self._nobody = error
-            raise
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +50,7 @@ class Sts:
 
     def keys_of(self, identity: TencentIdentity) -> RenewingKeys:
         """Return the keys of an identity; asks nobody yet."""
-        find = identity.source or _Finding(partial(self._found, identity))
+        find = identity.source or Finding(partial(self._found, identity))
         keys = RenewingKeys(find, self.context.clock)
         for role in identity.roles:
             keys = RenewingKeys(partial(self._assume, role, keys), self.context.clock)

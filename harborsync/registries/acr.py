@@ -34,10 +34,11 @@ from harborsync.provider import Provider
 from harborsync.registries.acr_api import AcrApi, Recipe, artifact_of, says_it_is_lacking
 from harborsync.registries.acr_enterprise import EnterpriseEdition
 from harborsync.registries.acr_personal import PersonalEdition
-from harborsync.registries.acr_place import AcrPlace, Edition
+from harborsync.registries.acr_place import AcrPlace
 from harborsync.registries.clouds import CLOUD_OPTIONS, Preferring, at_host, check_api, push_taken
 from harborsync.registries.creation import Creation, RepositoryMaker
 from harborsync.registries.distribution import DistributionRegistry
+from harborsync.registries.editions import Edition
 from harborsync.registries.proof import Proof
 from harborsync.registry import Abilities, Quirks
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 from harborsync.clouds import recognise
-from harborsync.errors import ConfigurationError, InvalidValue
+from harborsync.errors import ConfigurationError
+from harborsync.registries.editions import (
+    REGION,
+    Edition,
+    check_option,
+    check_told_once,
+    edition_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,19 +23,11 @@ if TYPE_CHECKING:
     from harborsync.clouds import CloudHost, Net
     from harborsync.endpoint import Endpoint
 
-_REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+", re.ASCII)
 _INSTANCE: Final = re.compile(r"cri-[a-z0-9]+", re.ASCII)
 _HOW: Final = (
     "write it like acr://NAME-registry.REGION.cr.aliyuncs.com; for a domain of your own add "
     "region= and instance_id=cri-…"
 )
-
-
-class Edition(StrEnum):
-    """Which product it is; each has an API of its own."""
-
-    ENTERPRISE = "enterprise"
-    PERSONAL = "personal"
 
 
 @attrs.frozen(kw_only=True)
@@ -62,13 +60,13 @@ class AcrPlace:
         options, cloud = endpoint.options, recognise(endpoint.host)
         told = cloud if cloud is not None and cloud.provider == "acr" else None
         region, instance = options.get("region", ""), options.get("instance_id", "")
-        _check("region", region, _REGION, "cn-hangzhou")
-        _check("instance_id", instance, _INSTANCE, "cri-0123456789abcdef")
-        _check_told_once(endpoint, "region", told.region if told else "")
-        _check_told_once(endpoint, "edition", _edition({}, told) if told else "")
+        check_option("region", region, REGION, "cn-hangzhou")
+        check_option("instance_id", instance, _INSTANCE, "cri-0123456789abcdef")
+        check_told_once(endpoint, "region", told.region if told else "")
+        check_told_once(endpoint, "edition", edition_of({}, told) if told else "")
         return cls(
             host=endpoint.host,
-            edition=_edition(options, told),
+            edition=edition_of(options, told),
             region=told.region if told else region,
             instance=instance,
             net=told.net if told else "public",
@@ -103,31 +101,3 @@ class AcrPlace:
         """Return the host of an API: inside a VPC without internet it is another one."""
         inner = "" if self.net == "public" else "-vpc"
         return f"{service}{inner}.{self.region}.aliyuncs.com"
-
-
-def _edition(options: dict[str, str], told: CloudHost | None) -> Edition:
-    """Return the edition; domains of one's own are a thing of the enterprise edition."""
-    usual = Edition.PERSONAL if told and told.kind == "acr-personal" else Edition.ENTERPRISE
-    text = options.get("edition", usual)
-    if text not in set(Edition):
-        msg = f"the option edition cannot be {text[:100]!r}"
-        raise InvalidValue(msg, hint=f"write {' or '.join(Edition)}")
-    return Edition(text)
-
-
-def _check_told_once(endpoint: Endpoint, name: str, told: str) -> None:
-    """Refuse an option that contradicts the host.
-
-    Raises:
-        InvalidValue: It does.
-    """
-    option = endpoint.options.get(name, told)
-    if told and option != told:
-        msg = f"the option {name} cannot be {option[:100]!r}: {endpoint.host} is of {told}"
-        raise InvalidValue(msg, hint=f"leave {name} out, or change the address")
-
-
-def _check(name: str, text: str, form: re.Pattern[str], example: str) -> None:
-    if text and not form.fullmatch(text):
-        msg = f"the option {name} cannot be {text[:100]!r}"
-        raise InvalidValue(msg, hint=f"write it like {name}={example}")

@@ -36,11 +36,12 @@ from harborsync.provider import Provider
 from harborsync.registries.clouds import CLOUD_OPTIONS, Preferring, at_host, check_api, push_taken
 from harborsync.registries.creation import Creation, RepositoryMaker
 from harborsync.registries.distribution import DistributionRegistry
+from harborsync.registries.editions import Edition
 from harborsync.registries.proof import Proof
 from harborsync.registries.tcr_api import TcrApi
 from harborsync.registries.tcr_enterprise import EnterpriseEdition
 from harborsync.registries.tcr_personal import PersonalEdition
-from harborsync.registries.tcr_place import Edition, TcrPlace, check_name, parts_of
+from harborsync.registries.tcr_place import TcrPlace, check_name, parts_of
 from harborsync.registry import Abilities, Quirks
 
 if TYPE_CHECKING:

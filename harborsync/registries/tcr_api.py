@@ -220,7 +220,7 @@ class TcrApi:
         name, instance = self._place.name, self._place.instance
         filters = [{"Name": "RegistryName", "Values": [name]}] if name and not instance else None
 
-        def page(offset: int) -> list[dict[str, Any]]:
+        def page(offset: int) -> tuple[list[dict[str, Any]], Any]:
             said = self.call(
                 "find the instance",
                 "DescribeInstances",
@@ -230,7 +230,7 @@ class TcrApi:
                 Offset=offset,
                 Limit=PAGE,
             )
-            return said.get("Registries") or []
+            return said.get("Registries") or [], said.get("TotalCount")
 
         return by_rows(page)
 
@@ -269,18 +269,23 @@ def by_pages(page: Callable[[int], tuple[list[dict[str, Any]], Any]]) -> Iterato
             return
 
 
-def by_rows(page: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+def by_rows(page: Callable[[int], tuple[list[dict[str, Any]], Any]]) -> Iterator[dict[str, Any]]:
     """Yield the entries of a list whose offset is the number of entries before a page.
+
+    Args:
+        page: Returns the entries of a page, and how many there are on all pages.
 
     Raises:
         RegistryError: The pages have no end.
     """
     offset, last = 0, None
-    while entries := page(offset):
+    while True:
+        entries, total = page(offset)
         last = _unlike(last, entries)
         yield from entries
         offset += len(entries)
-        if len(entries) < PAGE:
+        is_short = len(entries) < PAGE and not (isinstance(total, int) and offset < total)
+        if is_short or not entries:
             return
 
 

@@ -5,7 +5,7 @@ What it calls TagId and ImageId are not told to be digests of manifests, so each
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harborsync.credentials.tencent_refusals import says_it_is_there
 from harborsync.errors import NotFound, RegistryError
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harborsync.artifact import Artifact
     from harborsync.reference import Tag
     from harborsync.registries.tcr_api import TcrApi
+
+
+#: What the number of all entries is called, list by list.
+_TOTALS: Final = ("TotalCount", "TagCount", "NamespaceCount")
 
 
 class PersonalEdition:
@@ -68,9 +72,9 @@ class PersonalEdition:
         return any(each.get("Namespace") == namespace for each in listed)
 
     def _rows(self, what: str, action: str, key: str, **wanted: Any) -> Iterator[dict[str, Any]]:
-        def page(offset: int) -> list[dict[str, Any]]:
-            said = self._api.call(what, action, Offset=offset, Limit=PAGE, **wanted)
-            return _data(said).get(key) or []
+        def page(offset: int) -> tuple[list[dict[str, Any]], Any]:
+            said = _data(self._api.call(what, action, Offset=offset, Limit=PAGE, **wanted))
+            return said.get(key) or [], next(filter(None, map(said.get, _TOTALS)), None)
 
         return by_rows(page)
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 from harborsync.clouds import recognise
-from harborsync.errors import InvalidReference, InvalidValue
+from harborsync.errors import InvalidReference
+from harborsync.registries.editions import (
+    REGION,
+    Edition,
+    check_option,
+    check_told_once,
+    edition_of,
+)
 
 if TYPE_CHECKING:
-    from harborsync.clouds import CloudHost, Net
+    from harborsync.clouds import Net
     from harborsync.endpoint import Endpoint
 
-_REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+", re.ASCII)
 _INSTANCE: Final = re.compile(r"tcr-[a-z0-9]+", re.ASCII)
 #: Any region's API tells of the instances of all regions.
 ANY_REGION: Final = "ap-guangzhou"
 # By the documents on CreateNamespace and CreateRepository; parts of names may have parts.
 _NAMESPACE: Final = re.compile(r"(?=.{2,30}$)[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 _SHORTEST, _LONGEST = 3, 244
-
-
-class Edition(StrEnum):
-    """Which product it is; each has an API of its own."""
-
-    ENTERPRISE = "enterprise"
-    PERSONAL = "personal"
 
 
 @attrs.frozen(kw_only=True)
@@ -63,13 +61,13 @@ class TcrPlace:
         options, cloud = endpoint.options, recognise(endpoint.host)
         told = cloud if cloud is not None and cloud.provider == "tcr" else None
         region, instance = options.get("region", ""), options.get("instance_id", "")
-        _check("region", region, _REGION, ANY_REGION)
-        _check("instance_id", instance, _INSTANCE, "tcr-a1b2c3d4")
-        _check_told_once(endpoint, "region", told.region if told else "")
-        _check_told_once(endpoint, "edition", _edition({}, told) if told else "")
+        check_option("region", region, REGION, ANY_REGION)
+        check_option("instance_id", instance, _INSTANCE, "tcr-a1b2c3d4")
+        check_told_once(endpoint, "region", told.region if told else "")
+        check_told_once(endpoint, "edition", edition_of({}, told) if told else "")
         return cls(
             host=endpoint.host,
-            edition=_edition(options, told),
+            edition=edition_of(options, told),
             region=region or (told.region if told else ""),
             name=told.instance if told else "",
             instance=instance,
@@ -81,34 +79,6 @@ class TcrPlace:
     def usual_region(self) -> str:
         """The region to ask first."""
         return self.region or ANY_REGION
-
-
-def _edition(options: dict[str, str], told: CloudHost | None) -> Edition:
-    """Return the edition; domains of one's own are a thing of the enterprise edition."""
-    usual = Edition.PERSONAL if told and told.kind == "tcr-personal" else Edition.ENTERPRISE
-    text = options.get("edition", usual)
-    if text not in set(Edition):
-        msg = f"the option edition cannot be {text[:100]!r}"
-        raise InvalidValue(msg, hint=f"write {' or '.join(Edition)}")
-    return Edition(text)
-
-
-def _check_told_once(endpoint: Endpoint, name: str, told: str) -> None:
-    """Refuse an option that contradicts the host.
-
-    Raises:
-        InvalidValue: It does.
-    """
-    option = endpoint.options.get(name, told)
-    if told and option != told:
-        msg = f"the option {name} cannot be {option[:100]!r}: {endpoint.host} is of {told}"
-        raise InvalidValue(msg, hint=f"leave {name} out, or change the address")
-
-
-def _check(name: str, text: str, form: re.Pattern[str], example: str) -> None:
-    if text and not form.fullmatch(text):
-        msg = f"the option {name} cannot be {text[:100]!r}"
-        raise InvalidValue(msg, hint=f"write it like {name}={example}")
 
 
 def parts_of(repository: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import attrs
 
 from harborsync.errors import ConnectionLost, Timeout
 from harborsync.http.tokenserver import LoginRefused
-from harborsync.registries.tcr_place import Edition
+from harborsync.registries.editions import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -68,6 +68,16 @@ def test_a_listing_is_read_to_its_end(gar: LoopbackGar) -> None:
     assert [call.operation for call in gar.calls] == ["ListRepositories"] * 3
 
 
+def test_a_page_that_leads_to_itself_is_told(gar: LoopbackGar) -> None:
+    """The list would have no end."""
+    page = b'{"repositories": [{"name": "a"}], "nextPageToken": "again"}'
+    with ScriptedServer(lambda heard: Said(body=page)) as server:
+        found = _api(gar, url=server.origin).pages("list", f"{PARENT}/x", "repositories", 2)
+        with pytest.raises(RegistryError, match="leads to itself"):
+            list(found)
+        assert len(server.heard) == 2
+
+
 def test_a_token_that_ended_is_bought_anew_once(gar: LoopbackGar) -> None:
     """And where there is no other, that is the answer."""
     api, stubborn = _api(gar), _api(gar, renews=False)

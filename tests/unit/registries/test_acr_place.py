@@ -7,7 +7,8 @@ import pytest
 from harborsync.clouds import CloudHost, recognise_challenge
 from harborsync.endpoint import Endpoint
 from harborsync.errors import ConfigurationError, InvalidValue
-from harborsync.registries.acr_place import AcrPlace, Edition
+from harborsync.registries.acr_place import AcrPlace
+from harborsync.registries.editions import Edition
 
 EE, PERSONAL = Edition.ENTERPRISE, Edition.PERSONAL
 

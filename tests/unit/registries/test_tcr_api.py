@@ -21,6 +21,7 @@ from harborsync.errors import (
 )
 from harborsync.provider import OpenContext
 from harborsync.reference import Digest
+from harborsync.registries.editions import Edition
 from harborsync.registries.tcr_api import (
     PAGE,
     TcrApi,
@@ -30,7 +31,7 @@ from harborsync.registries.tcr_api import (
     time_of,
 )
 from harborsync.registries.tcr_enterprise import EnterpriseEdition, _repository
-from harborsync.registries.tcr_place import Edition, TcrPlace
+from harborsync.registries.tcr_place import TcrPlace
 from harborsync.retry import RetryPolicy
 from harborsync.testing import FakeClock
 from harborsync.testing.cloud_tencent import INSTANCE, LoopbackTcr
@@ -82,11 +83,22 @@ def test_a_total_that_lies_ends_nothing_early() -> None:
     assert _numbered(250, PAGE, 120) == [1, 2, 3]
 
 
-@given(count=st.integers(0, 350))
-def test_rows_are_read_to_the_end(count: int) -> None:
+@given(count=st.integers(0, 350), is_told=st.booleans())
+def test_rows_are_read_to_the_end(count: int, is_told: bool) -> None:
     """Where offsets count them."""
     rows = [{"n": each} for each in range(count)]
-    found = by_rows(lambda offset: rows[offset : offset + PAGE])
+    total = count if is_told else None
+    found = by_rows(lambda offset: (rows[offset : offset + PAGE], total))
+    assert [row["n"] for row in found] == list(range(count))
+
+
+@given(count=st.integers(0, 90), largest=st.integers(1, PAGE))
+def test_pages_of_rows_that_are_shorter_than_was_asked_for_end_nothing_early(
+    count: int, largest: int
+) -> None:
+    """The number of all tells that there are more."""
+    rows = [{"n": each} for each in range(count)]
+    found = by_rows(lambda offset: (rows[offset : offset + largest], count))
     assert [row["n"] for row in found] == list(range(count))
 
 
@@ -98,7 +110,7 @@ def test_pages_without_an_end_are_told(entries: int) -> None:
         list(by_pages(lambda number: (page, 1000)))
     full = [{"n": each} for each in range(PAGE)]
     with pytest.raises(RegistryError, match="the same as the one before"):
-        list(by_rows(lambda offset: full))
+        list(by_rows(lambda offset: (full, None)))
 
 
 # --- values --------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from harborsync.gate import open_registry
 from harborsync.provider import OpenContext
 from harborsync.reference import Tag
 from harborsync.registries.creation import Create, Creation
+from harborsync.registries.editions import Edition
 from harborsync.registries.tcr import TcrMaker, TcrRegistry
 from harborsync.registries.tcr_api import TcrRepository
 from harborsync.registries.tcr_enterprise import EnterpriseEdition
 from harborsync.registries.tcr_personal import PersonalEdition
-from harborsync.registries.tcr_place import Edition, TcrPlace
+from harborsync.registries.tcr_place import TcrPlace
 from harborsync.testing import LoopbackRegistry
 
 if TYPE_CHECKING:

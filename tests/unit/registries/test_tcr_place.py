@@ -9,7 +9,8 @@ import pytest
 from harborsync.endpoint import Endpoint
 from harborsync.errors import InvalidReference, InvalidValue
 from harborsync.gate import find_provider
-from harborsync.registries.tcr_place import Edition, TcrPlace, check_name, parts_of
+from harborsync.registries.editions import Edition
+from harborsync.registries.tcr_place import TcrPlace, check_name, parts_of
 
 
 @pytest.mark.parametrize(

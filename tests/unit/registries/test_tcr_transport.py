@@ -10,7 +10,8 @@ import pytest
 from harborsync.errors import ConnectionLost, HarborsyncError, Timeout, TlsError
 from harborsync.http.tokenserver import LoginRefused
 from harborsync.http.wire import Answer, Call, Headers
-from harborsync.registries.tcr_place import Edition, TcrPlace
+from harborsync.registries.editions import Edition
+from harborsync.registries.tcr_place import TcrPlace
 from harborsync.registries.tcr_transport import TcrTransport
 
 if TYPE_CHECKING:

@@ -1,9 +1,13 @@
-"""Two embedded registries, a replicator between them, and whatever shall go wrong."""
+"""Two embedded registries, a replicator between them, and whatever shall go wrong.
+
+Or one, and the emulator of a cloud.
+"""
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -15,6 +19,7 @@ from harborsync.provider import OpenContext
 from harborsync.retry import RetryPolicy
 from harborsync.secrets import Secret
 from harborsync.testing import FakeClock, LoopbackRegistry, faults
+from harborsync.testing.content import random_image
 from harborsync.testing.tokens import TokenAuth
 
 if TYPE_CHECKING:
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 
     from harborsync import Report
     from harborsync.cancel import Cancel
+    from harborsync.credentials.base import CredentialSource
+    from harborsync.endpoint import Endpoint
     from harborsync.reference import Digest
     from harborsync.testing.content import Sample
 
@@ -170,3 +177,72 @@ def make_way() -> Iterator[MakeWay]:
             )
 
         yield make
+
+
+# --- to a cloud and back -------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Trip:
+    """Copies between a plain registry and the emulator of a cloud, in the time of the test.
+
+    Attributes:
+        who: Who copies, unless a run says otherwise.
+        clock: The time of everybody.
+    """
+
+    who: CredentialSource
+    clock: FakeClock
+
+    def run(self, source: Endpoint, to: Endpoint, **more: Any) -> Report:
+        """Plan and run one rule; ``wishes`` are of the rule, the rest of the replicator."""
+        wishes = {"where": "name like '**'", **more.pop("wishes", {})}
+        with self.replicator(source, to, wishes, **more) as replicator:
+            return replicator.run()
+
+    def replicator(
+        self, source: Endpoint, to: Endpoint, wishes: dict[str, Any], **more: Any
+    ) -> Replicator:
+        """Return a replicator of one rule."""
+        rule = ReplicationRule(name="mirror", source=source, destinations=to, **wishes)
+        patience = Options(retry=RetryPolicy(attempts=4, first_wait=0.1))
+        usual = {"credentials": self.who, "options": patience, "clock": self.clock}
+        return Replicator([rule], **{**usual, **more})
+
+    def seed(self, server: LoopbackRegistry, count: int = 1, **more: Any) -> dict[str, Digest]:
+        """Put images there, as ``team/app:v<number>``."""
+        registry = open_registry(server.endpoint, OpenContext())
+        images = {f"v{number}": random_image(number, **more) for number in range(count)}
+        try:
+            return {tag: image.push_to(registry, "team/app", tag) for tag, image in images.items()}
+        finally:
+            registry.close()
+
+    def told(self, report: Report) -> str:
+        """Return all that a report says went wrong, and what to do about it."""
+        failures = [each.failure for each in report.results if each.failure is not None]
+        unplanned = [each.failure for each in report.unplanned]
+        return "\n".join(f"{each.message} / {each.hint}" for each in (*failures, *unplanned))
+
+    def having(self, endpoint: Endpoint, **options: str) -> Endpoint:
+        """Return an endpoint with more options."""
+        return attrs.evolve(endpoint, option_items={**endpoint.options, **options})
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that nobody waits for, near enough to the real one for signatures."""
+    return FakeClock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def harbor() -> Iterator[LoopbackRegistry]:
+    """Return the registry that is copied from."""
+    with LoopbackRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def trip(who: CredentialSource, clock: FakeClock) -> Trip:
+    """Return what copies as ``who``, a fixture of each module."""
+    return Trip(who=who, clock=clock)

@@ -270,7 +270,12 @@ def test_ctrl_c_stops_and_still_gives_results(run: _Run) -> None:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             assert run.cancel.wait(20)
 
-    results = engine.run(attrs.evolve(run.job(), emit=Dispatcher([interrupt])), steps)
+    # Shells start what runs in the background deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        results = engine.run(attrs.evolve(run.job(), emit=Dispatcher([interrupt])), steps)
+    finally:
+        signal.signal(signal.SIGINT, before)
     engine.close()
     assert [result.step for result in results] == steps
     assert {result.outcome for result in results} == {Outcome.CANCELLED}

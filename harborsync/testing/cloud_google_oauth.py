@@ -37,7 +37,7 @@ _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _AUDIENCE: Final = "https://oauth2.googleapis.com/token"
 _JWT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-_METADATA: Final = "/computeMetadata/v1/instance/service-accounts/default/"
+_METADATA: Final = "/computeMetadata/v1/instance/service-accounts"
 _LONGEST: Final = 3600
 _SKEW: Final = 300
 
@@ -221,7 +221,9 @@ class GoogleLogin:
             self._log.note(ApiCall(operation=operation, code="403"))
             return Said(status=403, headers=flavor)
         who = self._people.machine
-        if who is None or heard.path not in {_METADATA, f"{_METADATA}token"}:
+        # An account goes by its address as well as by "default".
+        names = (f"{_METADATA}/{name}/" for name in ("default", who))
+        if who is None or heard.path not in {each + end for each in names for end in ("", "token")}:
             self._log.note(ApiCall(operation=operation, code="404"))
             return Said(status=404, headers=flavor)
         self._log.note(ApiCall(operation=operation, who=who))

@@ -46,7 +46,8 @@ class Options:
     Attributes:
         artifacts_at_once: Artifacts copied at the same time.
         blobs_at_once: Blobs on their way at the same time, those of small artifacts aside.
-        requests_at_once: Small requests under way at the same time while planning.
+        requests_at_once: Small requests under way at the same time while planning, at the most;
+            fewer where answers come so fast that more would not help.
         hosts: What one registry host is asked to bear.
         retry: How often and how patiently a request is repeated.
         plan_lifetime: Seconds a plan is good for.

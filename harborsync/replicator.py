@@ -128,7 +128,7 @@ class Replicator:
             if opener is None
             else Registries(opener)
         )
-        self._engine = Engine(self._options)
+        self._engine = Engine(self._options, self._clock)
         self._last: tuple[Plan, Warehouse] | None = None
 
     @property

@@ -236,6 +236,9 @@ class Warehouse:
     def source(self, endpoint: Endpoint, repository: str) -> SourceRepository:
         """Return a repository to read from; what was listed of it is not listed again."""
         key = (endpoint, repository)
+        found = self._sources.get(key)
+        if found is not None:
+            return found
         listing = self.known(endpoint, repository)
         with self._lock:
             if key not in self._sources:

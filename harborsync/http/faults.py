@@ -59,7 +59,7 @@ _TABLE: Final[tuple[tuple[type[Exception], type[TransportError], str], ...]] = (
 _DEFAULT: Final = (ConnectionLost, "the connection broke")
 
 
-def translated(action: Callable[[], T], whom: str) -> T:
+def translated(action: Callable[[], T], whom: object) -> T:
     """Do ``action`` and let only our errors out; ``whom`` is the origin spoken to.
 
     Raises:
@@ -72,7 +72,7 @@ def translated(action: Callable[[], T], whom: str) -> T:
     raise failure from cause  # outside the handler, so that no context hangs on
 
 
-def failure_for(fault: BaseException, whom: str) -> TransportError:
+def failure_for(fault: BaseException, whom: object) -> TransportError:
     """Return our error for a fault of the layers below."""
     chain = tuple(_chain(fault))
     for kind, ours, words in _TABLE:

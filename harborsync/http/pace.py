@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harborsync.clock import Clock
     from harborsync.http.wire import Answer
 
-_REMAINING: Final = ("ratelimit-remaining", "x-ratelimit-remaining")
+_REMAINING: Final = frozenset({"ratelimit-remaining", "x-ratelimit-remaining"})
 _RESET: Final = ("ratelimit-reset", "x-ratelimit-reset")
 #: A reset beyond this is no number of seconds but a moment, in seconds since 1970.
 _A_MOMENT: Final = 1_000_000_000
@@ -72,7 +72,7 @@ def asked_pause(answer: Answer, now: datetime) -> float | None:
 
 def tells_quota(answer: Answer) -> bool:
     """Tell whether an answer says how much of a quota is left."""
-    return any(name in answer.headers for name in _REMAINING)
+    return answer.headers.has_any(_REMAINING)
 
 
 def quota_pause(answer: Answer, now: datetime) -> float | None:

@@ -124,6 +124,7 @@ class HttpTransport:
     ) -> None:
         self._context = context
         self._key = key
+        self._origin = str(key.origin)
         self._hosts = hosts
         self._closing = threading.Lock()
         self._is_open = True
@@ -146,7 +147,7 @@ class HttpTransport:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return str(self._key.origin)
+        return self._origin
 
     def send(self, call: Call) -> Answer:
         """Send a small request and read the whole answer; repeated as the policy says.

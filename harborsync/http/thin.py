@@ -114,9 +114,8 @@ class ThinPath:
         return None
 
     def _exchange(self, connection: _Connection, request: Request) -> Response:
-        whom = str(request.url.origin)
         try:
-            return translated(partial(connection.exchange, request), whom)
+            return translated(partial(connection.exchange, request), request.url.origin)
         except BaseException:
             connection.close()
             raise

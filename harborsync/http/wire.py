@@ -50,6 +50,10 @@ class Headers:
         """Return every value of ``name``, in order."""
         return self._values.get(name.lower(), ())
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Tell whether there is a field of one of these names, given in small letters."""
+        return not names.isdisjoint(self._values)
+
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a field."""
         return isinstance(name, str) and name.lower() in self._values

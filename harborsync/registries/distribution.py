@@ -31,6 +31,7 @@ from harborsync.registries.calls import (
     said_length,
 )
 from harborsync.registries.extras import Catalog, Mounts, Probes, Referrers, TagDeletion
+from harborsync.registries.hints import Hints, etag
 from harborsync.registries.pages import names
 from harborsync.registries.uploads import Uploader
 from harborsync.registry import Abilities, BlobPut, Quirks
@@ -54,7 +55,9 @@ _NO_TYPE: Final = frozenset(
 )
 _SCHEMA1: Final = "application/vnd.docker.distribution.manifest.v1"
 _OK: Final = 200
+_NOT_MODIFIED: Final = 304
 _NOT_FOUND: Final = 404
+_TELLING: Final = frozenset({_OK, _NOT_FOUND})
 _NOT_ALLOWED: Final = 405
 _WRITTEN: Final = frozenset({200, 201, 202})  # OCI-3.10
 _SERVER_FAILED: Final = 500
@@ -99,6 +102,7 @@ class DistributionRegistry:
         self._listing = listing or self.list_tags
         self._lock = threading.Lock()
         self._no_head: set[str] = set()
+        self._hints = Hints()
 
     # --- what it is ------------------------------------------------------------------------
 
@@ -169,11 +173,15 @@ class DistributionRegistry:
 
     def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
         """Return what a tag or digest points to, or None if it is not there."""
-        head = self._head_manifest(repository, reference)
+        hint = self._hints.of(repository) if isinstance(reference, Tag) else None
+        head = self._head_manifest(repository, reference, hint)
         if head is not None and head.status == _NOT_FOUND:
             return None
+        if head is not None and head.status == _NOT_MODIFIED:
+            return hint
         found = head and self._described(head, reference)
-        if found:
+        if head and found:
+            self._hints.learn(repository, found, head)
             return found
         answer = self._get_manifest(repository, reference)
         if answer.status == _NOT_FOUND:
@@ -240,6 +248,8 @@ class DistributionRegistry:
         self, answer: Answer, repository: str, manifest: Manifest, reference: Tag | Digest
     ) -> None:
         """See that the manifest is there, as it was sent; 200 is also what a proxy's page says."""
+        if answer.headers.get("Docker-Content-Digest") == str(manifest.digest):
+            return
         said = said_digest(answer)
         if said is None and answer.status == _OK:
             found = self.resolve(repository, reference)
@@ -267,17 +277,24 @@ class DistributionRegistry:
 
     # --- manifests in detail ---------------------------------------------------------------
 
-    def _head_manifest(self, repository: str, reference: Tag | Digest) -> Answer | None:
-        """Ask by HEAD, or return None where only a GET will tell (OCI-3.9, 7.2)."""
+    def _head_manifest(
+        self, repository: str, reference: Tag | Digest, hint: Descriptor | None
+    ) -> Answer | None:
+        """Ask by HEAD, or return None where only a GET will tell (OCI-3.9, 7.2).
+
+        304 is an answer only to a hint.
+        """
         if "manifests" in self._no_head or not self.quirks.digest_header_trusted:
             return None
         what = f"resolve {reference} of {repository}"
-        answer = self._ask_manifest("HEAD", repository, reference, what)
+        answer = self._ask_manifest("HEAD", repository, reference, what, hint)
         if answer.status == _NOT_ALLOWED:
             self._no_head.add("manifests")
         if answer.status >= _SERVER_FAILED:
             raise self._api.refused(answer, what)
-        return answer if answer.status in {_OK, _NOT_FOUND} else None
+        if hint is not None and answer.status == _NOT_MODIFIED:
+            return answer
+        return answer if answer.status in _TELLING else None
 
     def _manifest(self, repository: str, reference: Tag | Digest) -> Manifest:
         answer = self._get_manifest(repository, reference)
@@ -288,12 +305,18 @@ class DistributionRegistry:
         return self._ask_manifest("GET", repository, reference, what)
 
     def _ask_manifest(
-        self, method: str, repository: str, reference: Tag | Digest, what: str
+        self,
+        method: str,
+        repository: str,
+        reference: Tag | Digest,
+        what: str,
+        hint: Descriptor | None = None,
     ) -> Answer:
+        unless = {} if hint is None else {"If-None-Match": etag(hint)}
         return self._api.send(
             method,
             path(repository, "manifests", reference),
-            headers={"Accept": _ACCEPT},
+            headers={"Accept": _ACCEPT, **unless},
             scopes=pulling(repository),
             max_body=MAX_MANIFEST_BYTES,
             what=what,

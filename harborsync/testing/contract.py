@@ -268,6 +268,20 @@ class RegistryContract:
             assert found.media_type == image.descriptor.media_type
             assert found.size == image.descriptor.size
 
+    def test_tags_beside_each_other_are_told_apart(self, store: Registry) -> None:
+        """Those that share a manifest and those that do not, in whatever order they are asked."""
+        shared, other = random_image(48), random_image(49)
+        for tag, image in {"v1": shared, "v2": shared, "v3": other, "v4": shared}.items():
+            image.push_to(store, self.repository, tag)
+        for asked in ("v1", "v2", "v3", "v4", "v3", "v2"):
+            found = store.resolve(self.repository, Tag(asked))
+            image = other if asked == "v3" else shared
+            assert found is not None
+            assert (found.digest, found.size) == (image.digest, image.descriptor.size)
+        other.push_to(store, self.repository, "v2")
+        assert _digest(store.resolve(self.repository, Tag("v2"))) == other.digest
+        assert _digest(store.resolve(self.repository, Tag("v1"))) == shared.digest
+
     def test_what_is_absent_is_none(self, store: Registry) -> None:
         """A tag, a digest or a repository that is not there is no error to ask for."""
         random_image(23).push_to(store, self.repository, "v1")

@@ -26,7 +26,10 @@ def get_manifest(hub: Hub, request: Request, repository: str, reference: str) ->
     if found is None or not _accepted(hub, request, found.media_type):
         detail = {"name": repository, "reference": reference}
         raise Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown", detail=detail)
-    headers = {"Content-Type": found.media_type, "Etag": f'"{found.digest}"'}
+    etag = f'"{found.digest}"'
+    if request.headers.get("if-none-match", "") in {etag, str(found.digest)}:
+        return Response(status=304)  # as distribution does, without the digest
+    headers = {"Content-Type": found.media_type, "Etag": etag}
     if hub.quirks.digest_header:
         headers["Docker-Content-Digest"] = str(found.digest)
     return Response(status=200, headers=headers, body=found.content)

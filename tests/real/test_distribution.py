@@ -241,3 +241,18 @@ def test_after_skopeo_login_it_just_works(
         pytest.raises(NoCredentials),
     ):
         registry.resolve(R, digest)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_tag_that_is_what_its_neighbour_was_is_told_by_304(name: str, request: Any) -> None:
+    """The server need not read the manifest; one that moved meanwhile is told in full."""
+    server = request.getfixturevalue(name)()
+    image, other = random_image(31), random_image(32)
+    with _opened(server) as registry:
+        for tag in ("v1", "v2", "v3"):
+            image.push_to(registry, R, tag)
+        other.push_to(registry, R, "v3")
+        before = len(server.requests())
+        found = [registry.resolve(R, Tag(tag)) for tag in ("v1", "v2", "v3", "v1")]
+    assert found == [image.descriptor, image.descriptor, other.descriptor, image.descriptor]
+    assert [each.status for each in server.requests()[before:]] == [200, 304, 200, 200]

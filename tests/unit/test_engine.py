@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,7 +12,7 @@ import pytest
 
 from harborsync.cancel import Cancel
 from harborsync.endpoint import Endpoint
-from harborsync.engine import Engine
+from harborsync.engine import Crowd, Engine
 from harborsync.events import Dispatcher, Event, StepFinished, StepStarted
 from harborsync.options import Options
 from harborsync.plan import Action, Step
@@ -145,6 +146,54 @@ def test_an_error_is_raised_where_its_answer_would_be(run: _Run) -> None:
     """And the questions ahead of it are taken back."""
     with pytest.raises(ZeroDivisionError):
         list(run.engine.ask(lambda n: 1 // n, [1, 0, 1, 1]))
+
+
+class _Answering:
+    """Answers that take so long on the clock; counts how many are under way."""
+
+    def __init__(self, clock: FakeClock, latency: float) -> None:
+        self._clock, self._latency = clock, latency
+        self.crowd = Crowd(32, clock.monotonic)
+
+    def answer(self) -> None:
+        with self.crowd.joined(1):
+            self._clock.advance(self._latency)
+
+    def most_at_once(self) -> int:
+        """Let as many come as can, and tell how many that are."""
+        with ExitStack() as stack:
+            for count in range(1, 33):
+                stack.enter_context(self.crowd.joined(1))
+                if not self.crowd.has_place:
+                    return count
+            return 32
+
+
+@pytest.mark.parametrize(("latency", "most"), [(0.0, 8), (0.002, 8), (0.01, 20), (0.02, 32)])
+def test_few_ask_where_answers_come_at_once(latency: float, most: int) -> None:
+    """Twenty milliseconds away all are needed; on the same machine they would be in the way."""
+    registry = _Answering(FakeClock(), latency)
+    assert registry.most_at_once() == 32
+    registry.answer()
+    assert registry.most_at_once() == most
+
+
+def test_who_finds_no_place_gets_one_as_soon_as_somebody_leaves() -> None:
+    """Nobody is forgotten, however few may ask at once."""
+    crowd, done = Crowd(1, FakeClock().monotonic), list[int]()
+
+    def ask(number: int) -> None:
+        with crowd.joined(1):
+            done.append(number)
+
+    askers = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    with crowd.joined(1):
+        for asker in askers:
+            asker.start()
+        assert not done
+    for asker in askers:
+        asker.join(20)
+    assert sorted(done) == list(range(20))
 
 
 # --- steps -----------------------------------------------------------------------------------

@@ -76,6 +76,18 @@ def test_a_manifest_comes_back_byte_for_byte(client: Any) -> None:
         assert (found.body, found.headers["Content-Type"]) == (content, OCI_MANIFEST)
 
 
+@pytest.mark.parametrize("quote", ['"', ""])
+def test_a_manifest_that_the_client_knows_is_not_sent_again(client: Any, quote: str) -> None:
+    """Nor told of: 304 is all, as distribution says it; another digest changes nothing."""
+    content = _image()
+    _put(client, "v1", content)
+    path, known = f"{MANIFESTS}/v1", f"{quote}{_digest(content)}{quote}"
+    for method in ("HEAD", "GET"):
+        found = client(method, path, If_None_Match=known)
+        assert (found.status, found.body, "Etag" in found.headers) == (304, b"", False)
+    assert client("HEAD", path, If_None_Match=f'"{ABSENT}"').status == 200
+
+
 def test_a_manifest_can_be_named_by_sha512(client: Any) -> None:
     """The digest of the push is the one it is stored under."""
     content = _image()

@@ -1,0 +1,47 @@
+"""What a tag probably points to: the digest its repository was heard to tell last.
+
+Tags that lie beside each other often share a manifest: ``1.4.2``, ``1.4`` and ``latest``, or a
+build and its release. A HEAD can name a digest (``If-None-Match``), and a registry for which it
+holds answers 304 without reading the manifest. Measured at distribution 3.1.2: half the work;
+Harbor has it since 2.6 (HARBOR §6). Who does not know the header answers as always.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from harborsync.content import Descriptor
+    from harborsync.http.wire import Answer
+
+#: Repositories a thread remembers; beyond that it forgets all of them.
+_MOST: Final = 256
+
+
+class Hints(threading.local):
+    """The manifest that each repository told last; each thread knows what it heard itself.
+
+    Threads work on tags that lie apart, and what another one heard last would mislead. Only a registry whose ETag was the digest gets one sent back: with such a registry a 304
+    cannot mean anything but that digest (RFC 9110, 13.1.2).
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, Descriptor] = {}
+
+    def of(self, repository: str) -> Descriptor | None:
+        """Return what a tag of a repository may well point to."""
+        return self._last.get(repository)
+
+    def learn(self, repository: str, found: Descriptor, answer: Answer) -> None:
+        """Remember what an answer told, if its ETag allows to ask for it."""
+        if answer.headers.get("ETag") != etag(found):
+            return
+        if len(self._last) >= _MOST:
+            self._last.clear()
+        self._last[repository] = found
+
+
+def etag(descriptor: Descriptor) -> str:
+    """Return the entity tag that a registry gives a manifest, if it gives one by its digest."""
+    return f'"{descriptor.digest}"'

@@ -160,7 +160,11 @@ class _Comparison:
             return None
         if not isinstance(listed.digest, Unknown):
             return listed.digest
-        return self._there(name.repository, name.tag)
+        confirms = self._registry.abilities.confirms
+        if confirms is None:
+            return self._there(name.repository, name.tag)
+        with on_side(Side.DESTINATION):
+            return confirms.confirm(name.repository, name.tag, self._wanted)
 
     def _there(self, repository: str, reference: Tag | Digest) -> Digest | None:
         with on_side(Side.DESTINATION):

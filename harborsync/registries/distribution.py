@@ -140,6 +140,7 @@ class DistributionRegistry:
             mounts=Mounts(),
             referrers=self._referrers,
             deletes_tags=TagDeletion(self._api, withdraw=lambda: self._withdraw(deletes_tags=None)),
+            confirms=self,
             probes=Probes(self._api),
         )
 
@@ -174,11 +175,26 @@ class DistributionRegistry:
     def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
         """Return what a tag or digest points to, or None if it is not there."""
         hint = self._hints.of(repository) if isinstance(reference, Tag) else None
-        head = self._head_manifest(repository, reference, hint)
-        if head is not None and head.status == _NOT_FOUND:
-            return None
+        head = self._head_manifest(repository, reference, hint.digest if hint else None)
         if head is not None and head.status == _NOT_MODIFIED:
             return hint
+        return self._resolved(head, repository, reference)
+
+    def confirm(self, repository: str, tag: Tag, expected: Digest) -> Digest | None:
+        """Return what a tag points to; the server need not read its manifest if that is expected."""
+        guess = expected if self._hints.can_be_asked else None
+        head = self._head_manifest(repository, tag, guess)
+        if head is not None and head.status == _NOT_MODIFIED:
+            return guess
+        found = self._resolved(head, repository, tag)
+        return None if found is None else found.digest
+
+    def _resolved(
+        self, head: Answer | None, repository: str, reference: Tag | Digest
+    ) -> Descriptor | None:
+        """Return what the answer to a HEAD tells, or a GET if it tells too little."""
+        if head is not None and head.status == _NOT_FOUND:
+            return None
         found = head and self._described(head, reference)
         if head and found:
             self._hints.learn(repository, found, head)
@@ -278,21 +294,21 @@ class DistributionRegistry:
     # --- manifests in detail ---------------------------------------------------------------
 
     def _head_manifest(
-        self, repository: str, reference: Tag | Digest, hint: Descriptor | None
+        self, repository: str, reference: Tag | Digest, guess: Digest | None
     ) -> Answer | None:
         """Ask by HEAD, or return None where only a GET will tell (OCI-3.9, 7.2).
 
-        304 is an answer only to a hint.
+        304 is an answer only to a guess.
         """
         if "manifests" in self._no_head or not self.quirks.digest_header_trusted:
             return None
         what = f"resolve {reference} of {repository}"
-        answer = self._ask_manifest("HEAD", repository, reference, what, hint)
+        answer = self._ask_manifest("HEAD", repository, reference, what, guess)
         if answer.status == _NOT_ALLOWED:
             self._no_head.add("manifests")
         if answer.status >= _SERVER_FAILED:
             raise self._api.refused(answer, what)
-        if hint is not None and answer.status == _NOT_MODIFIED:
+        if guess is not None and answer.status == _NOT_MODIFIED:
             return answer
         return answer if answer.status in _TELLING else None
 
@@ -310,9 +326,9 @@ class DistributionRegistry:
         repository: str,
         reference: Tag | Digest,
         what: str,
-        hint: Descriptor | None = None,
+        guess: Digest | None = None,
     ) -> Answer:
-        unless = {} if hint is None else {"If-None-Match": etag(hint)}
+        unless = {} if guess is None else {"If-None-Match": etag(guess)}
         return self._api.send(
             method,
             path(repository, "manifests", reference),

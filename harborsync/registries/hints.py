@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from harborsync.content import Descriptor
     from harborsync.http.wire import Answer
+    from harborsync.reference import Digest
 
 #: Repositories a thread remembers; beyond that it forgets all of them.
 _MOST: Final = 256
@@ -22,8 +23,9 @@ _MOST: Final = 256
 class Hints(threading.local):
     """The manifest that each repository told last; each thread knows what it heard itself.
 
-    Threads work on tags that lie apart, and what another one heard last would mislead. Only a registry whose ETag was the digest gets one sent back: with such a registry a 304
-    cannot mean anything but that digest (RFC 9110, 13.1.2).
+    Threads work on tags that lie apart, and what another one heard last would mislead. Only a
+    registry whose ETags are its digests is asked by one: there a 304 cannot mean anything else
+    (RFC 9110, 13.1.2).
     """
 
     def __init__(self) -> None:
@@ -33,15 +35,20 @@ class Hints(threading.local):
         """Return what a tag of a repository may well point to."""
         return self._last.get(repository)
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether the registry was seen to make its ETags of digests."""
+        return bool(self._last)
+
     def learn(self, repository: str, found: Descriptor, answer: Answer) -> None:
         """Remember what an answer told, if its ETag allows to ask for it."""
-        if answer.headers.get("ETag") != etag(found):
+        if answer.headers.get("ETag") != etag(found.digest):
             return
         if len(self._last) >= _MOST:
             self._last.clear()
         self._last[repository] = found
 
 
-def etag(descriptor: Descriptor) -> str:
-    """Return the entity tag that a registry gives a manifest, if it gives one by its digest."""
-    return f'"{descriptor.digest}"'
+def etag(digest: Digest) -> str:
+    """Return the entity tag of a manifest at a registry that makes them of digests."""
+    return f'"{digest}"'

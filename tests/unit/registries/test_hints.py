@@ -106,9 +106,29 @@ def test_not_more_is_remembered_than_is_of_use() -> None:
     """A catalog without end does not fill the memory."""
     known = hints.Hints()
     answer = Answer(
-        method="HEAD", url="", status=200, headers=Headers([("ETag", hints.etag(FIRST))])
+        method="HEAD", url="", status=200, headers=Headers([("ETag", hints.etag(FIRST.digest))])
     )
     for number in range(300):
         known.learn(f"r{number}", FIRST, answer)
     assert known.of("r299") == FIRST
     assert known.of("r0") is None
+
+
+def test_what_is_expected_of_a_tag_is_confirmed(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """Once the registry was seen to understand the question; before that it is asked plainly."""
+    wire.on("HEAD", "/v1$", _head(FIRST), 304, _head(OTHER), 404)
+    found = [registry.confirm("a", V1, FIRST.digest) for _ in range(4)]
+    assert found == [FIRST.digest, FIRST.digest, OTHER.digest, None]
+    assert _conditions(wire) == [None, *[f'"{FIRST.digest}"'] * 3]
+
+
+def test_a_registry_of_other_etags_is_never_asked_to_confirm(
+    registry: DistributionRegistry, wire: ScriptedTransport
+) -> None:
+    """It tells in full each time."""
+    wire.on("HEAD", "/v1$", _head(FIRST, '"5f2c"'))
+    found = [registry.confirm("a", V1, FIRST.digest) for _ in range(2)]
+    assert found == [FIRST.digest] * 2
+    assert _conditions(wire) == [None, None]

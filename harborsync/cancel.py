@@ -154,7 +154,9 @@ class Cancel:
         """
         if self.is_set():
             raise Cancelled
-        check_time()
+        limit = _LIMIT.get()
+        if limit is not None:
+            limit.check()
 
 
 class CurrentCancel(Cancel):

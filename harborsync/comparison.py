@@ -160,11 +160,7 @@ class _Comparison:
             return None
         if not isinstance(listed.digest, Unknown):
             return listed.digest
-        confirms = self._registry.abilities.confirms
-        if confirms is None:
-            return self._there(name.repository, name.tag)
-        with on_side(Side.DESTINATION):
-            return confirms.confirm(name.repository, name.tag, self._wanted)
+        return self._there(name.repository, name.tag)
 
     def _there(self, repository: str, reference: Tag | Digest) -> Digest | None:
         with on_side(Side.DESTINATION):

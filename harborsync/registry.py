@@ -207,14 +207,6 @@ class CopyingWithin(Protocol):
         ...
 
 
-class Confirming(Protocol):
-    """Can say that a tag is what one thinks it is for less than what it is."""
-
-    def confirm(self, repository: str, tag: Tag, expected: Digest) -> Digest | None:
-        """Return what a tag points to, ``expected`` or not, or None if it is not there."""
-        ...
-
-
 class Probing(Protocol):
     """Can be looked at more closely than a copy does, for a check."""
 
@@ -270,7 +262,6 @@ class Abilities:
     tags: Tagging | None = None
     copies: CopyingWithin | None = None
     room: Quotas | None = None
-    confirms: Confirming | None = None
     probes: Probing | None = None
 
 

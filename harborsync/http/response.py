@@ -53,8 +53,10 @@ class Inbox:
         Raises:
             HTTPException: It never ends, or nothing came, or it broke off.
         """
+        if not self._held:
+            self._more(http.client.RemoteDisconnected)
         while (end := _END_OF_HEAD.search(self._held)) is None and len(self._held) <= _LONGEST_HEAD:
-            self._more(http.client.RemoteDisconnected if not self._held else None)
+            self._more()
         if end is None or end.start() > _LONGEST_HEAD:
             msg = "head"
             raise http.client.LineTooLong(msg)

@@ -102,7 +102,7 @@ class DistributionRegistry:
         self._listing = listing or self.list_tags
         self._lock = threading.Lock()
         self._no_head: set[str] = set()
-        self._hints = Hints()
+        self._hints = Hints(context.clock.monotonic)
 
     # --- what it is ------------------------------------------------------------------------
 
@@ -140,7 +140,6 @@ class DistributionRegistry:
             mounts=Mounts(),
             referrers=self._referrers,
             deletes_tags=TagDeletion(self._api, withdraw=lambda: self._withdraw(deletes_tags=None)),
-            confirms=self,
             probes=Probes(self._api),
         )
 
@@ -178,21 +177,6 @@ class DistributionRegistry:
         head = self._head_manifest(repository, reference, hint.digest if hint else None)
         if head is not None and head.status == _NOT_MODIFIED:
             return hint
-        return self._resolved(head, repository, reference)
-
-    def confirm(self, repository: str, tag: Tag, expected: Digest) -> Digest | None:
-        """Return what a tag points to; the server need not read its manifest if that is expected."""
-        guess = expected if self._hints.can_be_asked else None
-        head = self._head_manifest(repository, tag, guess)
-        if head is not None and head.status == _NOT_MODIFIED:
-            return guess
-        found = self._resolved(head, repository, tag)
-        return None if found is None else found.digest
-
-    def _resolved(
-        self, head: Answer | None, repository: str, reference: Tag | Digest
-    ) -> Descriptor | None:
-        """Return what the answer to a HEAD tells, or a GET if it tells too little."""
         if head is not None and head.status == _NOT_FOUND:
             return None
         found = head and self._described(head, reference)

@@ -12,33 +12,38 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harborsync.content import Descriptor
     from harborsync.http.wire import Answer
     from harborsync.reference import Digest
 
 #: Repositories a thread remembers; beyond that it forgets all of them.
 _MOST: Final = 256
+#: Seconds for which a manifest that was there is taken to be there.
+_GOOD_FOR: Final = 30.0
 
 
 class Hints(threading.local):
     """The manifest that each repository told last; each thread knows what it heard itself.
 
     Threads work on tags that lie apart, and what another one heard last would mislead. Only a
-    registry whose ETags are its digests is asked by one: there a 304 cannot mean anything else
-    (RFC 9110, 13.1.2).
+    manifest that was told in full a moment ago is named: 304 says what the tag points to, and not
+    that the registry still has it. And only one whose ETag was its digest: then 304 cannot mean
+    anything else (RFC 9110, 13.1.2).
+
+    Args:
+        monotonic: Tells the seconds from an arbitrary start.
     """
 
-    def __init__(self) -> None:
-        self._last: dict[str, Descriptor] = {}
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._last: dict[str, tuple[Descriptor, float]] = {}
 
     def of(self, repository: str) -> Descriptor | None:
         """Return what a tag of a repository may well point to."""
-        return self._last.get(repository)
-
-    @property
-    def can_be_asked(self) -> bool:
-        """Whether the registry was seen to make its ETags of digests."""
-        return bool(self._last)
+        found, told_at = self._last.get(repository, (None, 0.0))
+        return found if self._monotonic() - told_at <= _GOOD_FOR else None
 
     def learn(self, repository: str, found: Descriptor, answer: Answer) -> None:
         """Remember what an answer told, if its ETag allows to ask for it."""
@@ -46,7 +51,7 @@ class Hints(threading.local):
             return
         if len(self._last) >= _MOST:
             self._last.clear()
-        self._last[repository] = found
+        self._last[repository] = found, self._monotonic()
 
 
 def etag(digest: Digest) -> str:

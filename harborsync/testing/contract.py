@@ -282,20 +282,6 @@ class RegistryContract:
         assert _digest(store.resolve(self.repository, Tag("v2"))) == other.digest
         assert _digest(store.resolve(self.repository, Tag("v1"))) == shared.digest
 
-    def test_a_tag_is_confirmed_or_told(self, store: Registry) -> None:
-        """Where that is to be had: what one thinks it is, what else it is, or that it is not there."""
-        confirms = store.abilities.confirms
-        if confirms is None:
-            pytest.skip("this registry confirms nothing")
-        old, new = random_image(50), random_image(51)
-        old.push_to(store, self.repository, "v1")
-        for expected in (old.digest, new.digest, old.digest, _ABSENT):
-            assert confirms.confirm(self.repository, Tag("v1"), expected) == old.digest
-        new.push_to(store, self.repository, "v1")
-        for expected in (old.digest, new.digest):
-            assert confirms.confirm(self.repository, Tag("v1"), expected) == new.digest
-        assert confirms.confirm(self.repository, Tag("v2"), new.digest) is None
-
     def test_what_is_absent_is_none(self, store: Registry) -> None:
         """A tag, a digest or a repository that is not there is no error to ask for."""
         random_image(23).push_to(store, self.repository, "v1")

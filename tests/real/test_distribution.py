@@ -256,3 +256,20 @@ def test_a_tag_that_is_what_its_neighbour_was_is_told_by_304(name: str, request:
         found = [registry.resolve(R, Tag(tag)) for tag in ("v1", "v2", "v3", "v1")]
     assert found == [image.descriptor, image.descriptor, other.descriptor, image.descriptor]
     assert [each.status for each in server.requests()[before:]] == [200, 304, 200, 200]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_manifest_that_was_lost_is_lacking_though_its_tag_is_there(
+    name: str, request: Any
+) -> None:
+    """That the tag still points to it would be told by 304, so that is not asked."""
+    server = request.getfixturevalue(name)()
+    kept, lost = random_image(33), random_image(34)
+    with _opened(server) as registry:
+        kept.push_to(registry, R, "v1")
+        for tag in ("v2", "v3"):
+            lost.push_to(registry, R, tag)
+        (data,) = (server.root / "store").rglob(f"blobs/sha256/*/{lost.digest.encoded}/data")
+        data.unlink()
+        found = [registry.resolve(R, Tag(tag)) for tag in ("v1", "v2", "v3")]
+    assert found == [kept.descriptor, None, None]

@@ -18,6 +18,7 @@ from harborsync.http.tls import TlsIdentity
 from harborsync.http.urls import Origin, Url
 from harborsync.http.wire import Body
 from harborsync.limits import HostLimits
+from harborsync.testing.clock import FakeClock
 from harborsync.testing.scripted import Said, ScriptedServer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Serve = Callable[..., ScriptedServer]
 
 
-def _path(server: ScriptedServer, size: int = 2) -> ThinPath:
+def _path(server: ScriptedServer, size: int = 2, clock: FakeClock | None = None) -> ThinPath:
     lines = Lines(limits=HostLimits(), policy=AddressPolicy("127.0.0.1"), proxies=Proxies())
     return ThinPath(
         home=Origin.parse(server.origin),
@@ -34,6 +35,7 @@ def _path(server: ScriptedServer, size: int = 2) -> ThinPath:
         lines=lines,
         tls=TlsIdentity().context,
         idle_timeout=5,
+        clock=clock,
     )
 
 
@@ -97,6 +99,19 @@ def test_a_connection_that_hung_up_is_seen_before_it_is_used(serve: Serve) -> No
     path.start(_request(server), Cancel()).finish(10)
     server.drop_connections()
     assert path.start(_request(server, repeatable=False), Cancel()).finish(10).status == 200
+    assert server.connections == 2
+    path.close()
+
+
+@pytest.mark.parametrize("idle", [0.0, 0.9, 1.0, 60.0])
+def test_a_connection_that_hung_up_is_no_failure(serve: Serve, idle: float) -> None:
+    """Whether it was looked at, or taken to be as it was a moment ago."""
+    server, clock = serve(lambda heard: Said(hang_up=heard.connection == 1)), FakeClock()
+    path = _path(server, clock=clock)
+    path.start(_request(server), Cancel()).finish(10)
+    server.drop_connections()
+    clock.advance(idle)
+    assert path.start(_request(server), Cancel()).finish(10).status == 200
     assert server.connections == 2
     path.close()
 

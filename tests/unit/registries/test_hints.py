@@ -12,8 +12,10 @@ from harborsync.errors import RegistryError
 from harborsync.http.wire import Answer, Headers
 from harborsync.reference import Tag
 from harborsync.registries import hints
+from harborsync.testing.clock import FakeClock
 
 if TYPE_CHECKING:
+    from harborsync.provider import OpenContext
     from harborsync.registries.distribution import DistributionRegistry
     from tests.unit.registries.conftest import ScriptedTransport
 
@@ -104,7 +106,7 @@ def test_a_tag_that_went_is_not_there(
 
 def test_not_more_is_remembered_than_is_of_use() -> None:
     """A catalog without end does not fill the memory."""
-    known = hints.Hints()
+    known = hints.Hints(FakeClock().monotonic)
     answer = Answer(
         method="HEAD", url="", status=200, headers=Headers([("ETag", hints.etag(FIRST.digest))])
     )
@@ -114,21 +116,17 @@ def test_not_more_is_remembered_than_is_of_use() -> None:
     assert known.of("r0") is None
 
 
-def test_what_is_expected_of_a_tag_is_confirmed(
-    registry: DistributionRegistry, wire: ScriptedTransport
+def test_only_what_was_there_a_moment_ago_is_named(
+    registry: DistributionRegistry, wire: ScriptedTransport, context: OpenContext
 ) -> None:
-    """Once the registry was seen to understand the question; before that it is asked plainly."""
-    wire.on("HEAD", "/v1$", _head(FIRST), 304, _head(OTHER), 404)
-    found = [registry.confirm("a", V1, FIRST.digest) for _ in range(4)]
-    assert found == [FIRST.digest, FIRST.digest, OTHER.digest, None]
-    assert _conditions(wire) == [None, *[f'"{FIRST.digest}"'] * 3]
-
-
-def test_a_registry_of_other_etags_is_never_asked_to_confirm(
-    registry: DistributionRegistry, wire: ScriptedTransport
-) -> None:
-    """It tells in full each time."""
-    wire.on("HEAD", "/v1$", _head(FIRST, '"5f2c"'))
-    found = [registry.confirm("a", V1, FIRST.digest) for _ in range(2)]
-    assert found == [FIRST.digest] * 2
-    assert _conditions(wire) == [None, None]
+    """304 does not say that the manifest is still to be had, so it is asked for now and then."""
+    clock = context.clock
+    assert isinstance(clock, FakeClock)
+    wire.on("HEAD", "/v1$", _head(FIRST))
+    wire.on("HEAD", "/v2$", 304, 304, 404)
+    registry.resolve("a", V1)
+    for found in (FIRST, FIRST, None):
+        assert registry.resolve("a", V2) == found
+        clock.advance(16)
+    same = f'"{FIRST.digest}"'
+    assert _conditions(wire) == [None, same, same, None]

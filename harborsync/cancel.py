@@ -154,9 +154,7 @@ class Cancel:
         """
         if self.is_set():
             raise Cancelled
-        limit = _LIMIT.get()
-        if limit is not None:
-            limit.check()
+        check_time()
 
 
 class CurrentCancel(Cancel):

@@ -249,8 +249,7 @@ def _cause(call: Call, repository: str, digest: str = "", tag: str = "") -> Harb
 def _get_manifest(call: Call, repository: str, reference: str) -> Response:
     with call.state.lock:
         artifact = call.state.artifact(repository, reference)
-    asked = call.request.headers.get("if-none-match", "").strip('"')
-    if asked == artifact.digest:
+    if manifests.is_known(call.request, artifact.digest):
         return Response(status=304)
     if call.request.method == "GET":
         check_policy(artifact)

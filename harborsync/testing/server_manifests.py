@@ -26,13 +26,17 @@ def get_manifest(hub: Hub, request: Request, repository: str, reference: str) ->
     if found is None or not _accepted(hub, request, found.media_type):
         detail = {"name": repository, "reference": reference}
         raise Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown", detail=detail)
-    etag = f'"{found.digest}"'
-    if request.headers.get("if-none-match", "") in {etag, str(found.digest)}:
+    if is_known(request, str(found.digest)):
         return Response(status=304)  # as distribution does, without the digest
-    headers = {"Content-Type": found.media_type, "Etag": etag}
+    headers = {"Content-Type": found.media_type, "Etag": f'"{found.digest}"'}
     if hub.quirks.digest_header:
         headers["Docker-Content-Digest"] = str(found.digest)
     return Response(status=200, headers=headers, body=found.content)
+
+
+def is_known(request: Request, digest: str) -> bool:
+    """Tell whether the client names a digest as one that it has, quoted or not."""
+    return request.headers.get("if-none-match", "") in {f'"{digest}"', digest}
 
 
 def put_manifest(hub: Hub, request: Request, repository: str, reference: str) -> Response:

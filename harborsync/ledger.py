@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from harborsync.reference import Digest, Tag
+
+_T = TypeVar("_T")
 
 # More candidates than this are not worth a request each (OCI-4.5).
 _MOUNT_CANDIDATES: Final = 2
@@ -147,29 +149,25 @@ class Ledger:
             HarborsyncError: What ``send`` raised, here or in the thread that was waited for.
         """
         while not self.has(shelf, digest):
-            candidates = self.holders(shelf, digest)
             keys: tuple[Hashable, ...] = ((shelf, digest),)
-            if not candidates:
+            if not self.holders(shelf, digest):
                 keys = ((shelf, digest), (shelf.registry, digest))
             waiting_for = self._take_off(keys)
             if waiting_for is None:
-                self._fly(keys, partial(self._send, shelf, digest, send, candidates))
-                return True
+                return self._fly(keys, partial(self._send, shelf, digest, send))
             key, flight = waiting_for
             flight.await_end()
             if key == (shelf, digest):
                 flight.pass_on_failure()
         return False
 
-    def _send(
-        self,
-        shelf: Shelf,
-        digest: Digest,
-        send: Callable[[tuple[str, ...]], None],
-        candidates: tuple[str, ...],
-    ) -> None:
-        send(candidates)
+    def _send(self, shelf: Shelf, digest: Digest, send: Callable[[tuple[str, ...]], None]) -> bool:
+        # Looked at again: between our last look and our claim, another thread may have ended.
+        if self.has(shelf, digest):
+            return False
+        send(self.holders(shelf, digest))
         self.note(shelf, digest)
+        return True
 
     def once(self, key: Hashable, work: Callable[[], None]) -> bool:
         """Do ``work`` unless another thread is at it; then wait for that one.
@@ -211,10 +209,10 @@ class Ledger:
             self._flights.update(dict.fromkeys(keys, flight))
             return None
 
-    def _fly(self, keys: tuple[Hashable, ...], work: Callable[[], None]) -> None:
+    def _fly(self, keys: tuple[Hashable, ...], work: Callable[[], _T]) -> _T:
         flight = self._flights[keys[0]]
         try:
-            work()
+            return work()
         except BaseException as error:
             flight.error = error
             raise

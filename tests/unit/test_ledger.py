@@ -98,6 +98,33 @@ def test_the_second_repository_mounts_from_the_first() -> None:
     assert sent == [(), ("app",)]
 
 
+class _Overtaken(Ledger):
+    """A ledger where another thread begins and ends right before a claim."""
+
+    def __init__(self, other: Shelf) -> None:
+        super().__init__()
+        self._others: list[Shelf] = [other]
+
+    def _take_off(self, keys: tuple[object, ...]) -> object:  # type: ignore[override]
+        while self._others:
+            self.deliver(self._others.pop(), BLOB, lambda _: None)
+        return super()._take_off(keys)
+
+
+def test_what_came_since_the_last_look_is_not_sent_again() -> None:
+    """A thread that has just ended leaves nothing to wait for, and nothing to do."""
+    sent: list[tuple[str, ...]] = []
+    assert _Overtaken(APP).deliver(APP, BLOB, sent.append) is False
+    assert sent == []
+
+
+def test_what_another_repository_got_since_the_last_look_is_mounted() -> None:
+    """The bytes do not move again."""
+    sent: list[tuple[str, ...]] = []
+    assert _Overtaken(APP).deliver(WEB, BLOB, sent.append)
+    assert sent == [("app",)]
+
+
 def _meanwhile(
     pool: ThreadPoolExecutor,
     ledger: _Watched,

@@ -119,9 +119,9 @@ class Relay(Closing):
                 self._wait()
                 cut = self.weather.cut_sent_after
                 block = block if cut is None else block[: max(0, cut - carried)]
-                sink.sendall(block)
                 carried += len(block)
                 self._count(up=len(block))
+                sink.sendall(block)
                 if cut is not None and carried >= cut:
                     self._end(source)
                     break
@@ -129,6 +129,8 @@ class Relay(Closing):
             sink.shutdown(socket.SHUT_WR)
 
     def _count(self, *, up: int = 0, down: int = 0) -> None:
+        """Count what is about to be sent, before anybody can have answered it."""
+        """Count a block before it goes on: who has got it may look."""
         with self._lock:
             self._bytes_up += up
             self._bytes_down += down
@@ -140,9 +142,9 @@ class Relay(Closing):
             while block := source.recv(_BLOCK):
                 self._wait()
                 block = block[: self._room(carried, len(block))]
-                sink.sendall(block)
                 carried += len(block)
                 self._count(down=len(block))
+                sink.sendall(block)
                 if self.weather.cut_after is not None and carried >= self.weather.cut_after:
                     return
 

@@ -217,7 +217,8 @@ class Connection:
 
     def _send_body(self, head: bytes, response: Response, fault: Fault, noted: _Note) -> None:
         """Send head and body; what the client may see is in the log before its last byte."""
-        size = response.size if fault.stops_after is None else fault.stops_after
+        stops = fault.stops_after
+        size = response.size if stops is None else min(stops, response.size)
         for block in fault.spoil(response.blocks(), self._clock):
             noted.sent += len(block)
             if noted.sent >= size:

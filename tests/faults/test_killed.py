@@ -25,7 +25,7 @@ LAYER: Final = 24 * 2**20
 # the first step.
 _COPY: Final = """
 import os, signal, sys
-from harborsync import ReplicationRule, Replicator
+from harborsync import Options, ReplicationRule, Replicator
 from harborsync.events import BytesMoved, StepFinished
 from harborsync.state_sqlite import SqliteState
 
@@ -41,7 +41,11 @@ def count(event):
         os.kill(os.getpid(), signal.SIGKILL)
 
 rule = ReplicationRule(name="r", source=source, destinations=destination, where="team/app:v.*")
-with SqliteState(path) as state, Replicator([rule], state=state, listeners=[count]) as replicator:
+options = Options(blobs_at_once=1)  # nothing but the layer is on its way at its death
+with (
+    SqliteState(path) as state,
+    Replicator([rule], state=state, options=options, listeners=[count]) as replicator,
+):
     print(replicator.run().raise_for_failures().bytes_sent)
 """
 
@@ -68,6 +72,13 @@ def _seed(source: LoopbackRegistry, seed: int, *, layer: int = LAYER) -> Digest:
         registry.close()
 
 
+def _take_in(server: LoopbackRegistry) -> None:
+    """Wait until a server has read what a process that is gone had sent."""
+    for upload in tuple(server.storage._uploads.values()):
+        with upload.lock:
+            pass
+
+
 def test_an_upload_goes_on_where_the_killed_process_left_it(tmp_path: Path) -> None:
     """The session is in the file, so the next process sends the rest and no more."""
     path = tmp_path / "state.sqlite"
@@ -76,6 +87,7 @@ def test_an_upload_goes_on_where_the_killed_process_left_it(tmp_path: Path) -> N
         killed = _copy(source, destination, path, deadly=LAYER // 2)
         assert killed.returncode == -signal.SIGKILL
         assert destination.storage.open_uploads == 1
+        _take_in(destination)
         done = _copy(source, destination, path)
         sent = int(done.stdout)
         assert LAYER // 4 < sent < LAYER * 3 // 4

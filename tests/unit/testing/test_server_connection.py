@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harborsync.testing import faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -196,12 +198,21 @@ def test_a_body_that_ends_early_gets_no_answer(
 
 def test_an_unknown_status_has_no_phrase(make: Callable[..., LoopbackRegistry]) -> None:
     """Any number can be answered."""
-    from harborsync.testing import faults
-
     connection = Plain(make(faults=lambda _: faults.status(599)).host)
     connection.say("GET /v2/ HTTP/1.1")
     assert connection.head()[0] == "HTTP/1.1 599 Unknown"
     connection.close()
+
+
+@pytest.mark.parametrize("fault", [faults.stall(1000), faults.cut_response(1000)])
+def test_an_answer_that_ends_before_its_fault_is_in_the_log_once_it_is_read(
+    make: Callable[..., LoopbackRegistry], talk: Any, fault: faults.Fault
+) -> None:
+    """Whoever has the whole of it may look, although the connection has yet to end."""
+    server = make(faults=lambda _: fault)
+    digest = server.storage.put_blob("a", BODY)
+    assert talk(server)("GET", f"/v2/a/blobs/{digest}").body == BODY
+    assert [request.bytes_out for request in server.requests] == [len(BODY)]
 
 
 def test_a_request_knows_its_query(client: Any, server: LoopbackRegistry) -> None:

@@ -27,8 +27,9 @@ class Listener:
     ) -> None:
         self._serve = serve
         self._tls = tls
-        self._lock = threading.Lock()
-        self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
+        # Only the accepting thread adds, and looks who has ended: one that is about to end still
+        # has to be waited for.
+        self._served: list[tuple[socket.socket, threading.Thread]] = []
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self.accepted = 0  # read from outside: connections taken since the start
         self._thread = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
@@ -45,13 +46,11 @@ class Listener:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._socket.close()
-        with self._lock:
-            still_open = list(self._open.values())
-        for connection, _ in still_open:
-            with suppress(OSError):
+        for connection, _ in self._served:
+            with suppress(OSError):  # it has ended by itself
                 # Not TLS's own shutdown, which takes its state away under the reading thread.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        for _, thread in still_open:
+        for _, thread in self._served:
             thread.join()
 
     def _accept(self) -> None:
@@ -71,19 +70,15 @@ class Listener:
         return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def _start(self, connection: socket.socket) -> None:
-        with self._lock:
-            self.accepted += 1
-            number = self.accepted
-            thread = threading.Thread(
-                target=self._run, args=(connection, number), name=f"loopback-{number}", daemon=True
-            )
-            self._open[number] = (connection, thread)
-            thread.start()
+        self.accepted += 1
+        number = self.accepted
+        thread = threading.Thread(
+            target=self._run, args=(connection, number), name=f"loopback-{number}", daemon=True
+        )
+        self._served = [each for each in self._served if each[1].is_alive()]
+        thread.start()
+        self._served.append((connection, thread))
 
     def _run(self, connection: socket.socket, number: int) -> None:
-        try:
+        with connection:
             self._serve(connection, number)
-        finally:
-            connection.close()
-            with self._lock:
-                del self._open[number]

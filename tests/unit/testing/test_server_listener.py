@@ -44,3 +44,14 @@ def test_closing_frees_who_is_waiting() -> None:
         listener.close()
         assert said == [b""]
     listener.close()
+
+
+def test_closing_waits_for_a_thread_that_is_about_to_end() -> None:
+    """Although its connection has ended by itself already."""
+    before = set(threading.enumerate())
+    for _ in range(20):
+        listener = Listener(lambda connection, _: connection.close())
+        with _connect(listener) as client:
+            assert client.recv(1) == b""
+        listener.close()
+        assert set(threading.enumerate()) <= before

@@ -129,8 +129,7 @@ class Relay(Closing):
             sink.shutdown(socket.SHUT_WR)
 
     def _count(self, *, up: int = 0, down: int = 0) -> None:
-        """Count what is about to be sent, before anybody can have answered it."""
-        """Count a block before it goes on: who has got it may look."""
+        """Count what is about to be sent: who has got it may look."""
         with self._lock:
             self._bytes_up += up
             self._bytes_down += down

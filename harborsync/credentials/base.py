@@ -88,8 +88,16 @@ class CredentialSource(Protocol):
 class Forgetful(Protocol):
     """A source that keeps answers, and can be told that one was refused."""
 
-    def forget(self, host: str) -> None:
-        """Drop what is kept for ``host``, so that it is fetched anew."""
+    def forget(self, host: str, refused: Credential) -> None:
+        """Drop what is kept for ``host`` if it is still ``refused``, so that it is fetched anew.
+
+        Many threads show one login, and say so one after another when it ends. Whatever was
+        fetched since the first of them is to stay.
+
+        Args:
+            host: ``host[:port]`` as in the endpoint.
+            refused: The login that was refused, as the source gave it.
+        """
         ...
 
 
@@ -119,11 +127,11 @@ class Chain:
                 return found
         return None
 
-    def forget(self, host: str) -> None:
-        """Let every source that keeps answers drop the one for ``host``."""
+    def forget(self, host: str, refused: Credential) -> None:
+        """Let every source that keeps answers drop the one that was refused."""
         for source in self.sources:
             if isinstance(source, Forgetful):
-                source.forget(host)
+                source.forget(host, refused)
 
 
 class Locks:
@@ -165,10 +173,12 @@ class Refreshing:
                     self._held[host] = held, renewal_of(held.expires_at, self._clock.now())
             return held
 
-    def forget(self, host: str) -> None:
-        """Drop what is held for ``host``, because the registry refused it."""
+    def forget(self, host: str, refused: Credential) -> None:
+        """Drop what is held for ``host`` if it is still what the registry refused."""
         with self._locks.of(host):
-            self._held.pop(host, None)
+            held, _ = self._held.get(host, (None, None))
+            if held == refused:
+                del self._held[host]
 
 
 def renewal_of(end: datetime | None, now: datetime) -> datetime | None:

@@ -65,15 +65,14 @@ class CloudCredentials:
             return self._bought.get(host, repository)
         return found
 
-    def forget(self, host: str) -> None:
-        """Look for another login next time, because the registry refused the last one."""
-        found = self._given.get(host)
-        if found is not None and found.origin.startswith(IN_A_FILE):
+    def forget(self, host: str, refused: Credential) -> None:
+        """Look for another login next time than the one that the registry refused."""
+        if refused.origin.startswith(IN_A_FILE):
             with self._lock:
-                self._stale.add(found)
+                self._stale.add(refused)
         if isinstance(self._given, Forgetful):
-            self._given.forget(host)
-        self._bought.forget(host)
+            self._given.forget(host, refused)
+        self._bought.forget(host, refused)
 
 
 def handed_over(given: CredentialSource, kind: type[_S]) -> _S | None:

@@ -69,9 +69,9 @@ class CommandCredentials:
         """
         return self._held.get(host, repository)
 
-    def forget(self, host: str) -> None:
-        """Ask the command again next time, because the registry refused what is held."""
-        self._held.forget(host)
+    def forget(self, host: str, refused: Credential) -> None:
+        """Ask the command again next time, if what is held is what the registry refused."""
+        self._held.forget(host, refused)
 
     def _ask(self, host: str) -> Credential | None:
         name = self._argv[0]

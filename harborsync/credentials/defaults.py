@@ -75,10 +75,10 @@ class Named:
             )
         return found
 
-    def forget(self, host: str) -> None:
+    def forget(self, host: str, refused: Credential) -> None:
         """Have the named login fetched anew, if ``host`` is the one it is for."""
         if canonical_host(host) == self._host and isinstance(self.source, Forgetful):
-            self.source.forget(self._name)
+            self.source.forget(self._name, refused)
 
 
 def explain(source: CredentialSource, host: str, repository: str = "") -> str:

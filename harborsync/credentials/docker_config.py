@@ -73,9 +73,9 @@ class DockerConfig:
                 return found
         return None
 
-    def forget(self, host: str) -> None:
-        """Ask the helpers again next time, because the registry refused what is held."""
-        self._helpers.forget(host)
+    def forget(self, host: str, refused: Credential) -> None:
+        """Ask a helper again next time, if what is held of it is what the registry refused."""
+        self._helpers.forget(host, refused)
 
     def _paths(self) -> Iterator[Path]:
         if self._path is not None:
@@ -207,10 +207,11 @@ class _Helpers:
                 held[name] = (self._clock.monotonic() + HELPER_KEEP, login)
             return login
 
-    def forget(self, host: str) -> None:
-        """Drop what any helper said about ``host``."""
+    def forget(self, host: str, refused: Credential) -> None:
+        """Drop what was refused, whichever helper said it about ``host``."""
         with self._locks.of(host):
-            self._held.pop(host, None)
+            held = self._held.get(host, {})
+            self._held[host] = {name: said for name, said in held.items() if said[1] != refused}
 
     def _run(self, name: str, host: str) -> Credential | None:
         if not _HELPER_NAME.fullmatch(name):

@@ -38,13 +38,13 @@ class GoogleApi:
         url: Where it listens.
         cables: The way there.
         login: Returns the access token, as a login.
-        forget: Has a token that was refused fetched anew.
+        forget: Has the login that was refused fetched anew.
     """
 
     url: str
     cables: Cables
     login: Callable[[], Credential]
-    forget: Callable[[], None]
+    forget: Callable[[Credential], None]
 
     def get(self, what: str, path: str, **query: Any) -> dict[str, Any]:
         """Return what stands at a path.
@@ -114,7 +114,7 @@ class GoogleApi:
         try:
             return caller.call(what, lambda: self._asked(method, target, body, login))
         except CredentialsExpired:
-            self.forget()
+            self.forget(login)
             renewed = self.login()
             if renewed == login:
                 raise

@@ -71,9 +71,9 @@ class CallableCredentials:
         """Return the login for a host, or None."""
         return self._held.get(host, repository)
 
-    def forget(self, host: str) -> None:
-        """Ask the function again next time, because the registry refused what is held."""
-        self._held.forget(host)
+    def forget(self, host: str, refused: Credential) -> None:
+        """Ask the function again next time, if what is held is what the registry refused."""
+        self._held.forget(host, refused)
 
 
 def most_special(table: Mapping[str, _Found], host: str, repository: str = "") -> _Found | None:

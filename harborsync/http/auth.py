@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from harborsync.credentials.base import Credential, Forgetful, Kind
+from harborsync.credentials.base import Credential, Kind
 from harborsync.errors import (
     AddressRefused,
     CredentialsExpired,
@@ -23,6 +23,7 @@ from harborsync.errors import (
 from harborsync.http.answers import Refusal
 from harborsync.http.challenges import BASIC, BEARER, Challenge, choose, parse_challenges
 from harborsync.http.doors import USUAL, Door
+from harborsync.http.logins import REFUSAL_LASTS, Logins
 from harborsync.http.scopes import (
     lacking,
     merged,
@@ -45,11 +46,6 @@ if TYPE_CHECKING:
     from harborsync.http.urls import Origin, Url
     from harborsync.http.wire import Answer, Call
 
-#: How long a login that the token server refused is not shown to it again: a wrong password
-#: sent by every worker locks its user out.
-REFUSAL_LASTS: Final = 30.0
-#: How long a login is taken for the same without asking its source, which may read files.
-LOGIN_KEEPS: Final = 1.0
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _API: Final = "/v2/"
@@ -127,11 +123,11 @@ class Memory:
         """Keep a login that was refused a moment ago from being shown again.
 
         Raises:
-            CredentialsRefused: It was.
+            LoginRefused: It was.
         """
         until, error = self._refused.get(credential, (0.0, None)) if credential else (0.0, None)
         if error is not None and self._clock.monotonic() < until:
-            raise CredentialsRefused(error.message, hint=error.hint)
+            raise LoginRefused(error.message, hint=error.hint)
 
     def note_taken_login(self, credential: Credential) -> None:
         """Remember that a login was good."""
@@ -183,7 +179,7 @@ class Porter:
     ) -> None:
         self._home = home
         self._host = host
-        self._source = source
+        self._logins = Logins(host, source, clock)
         self._clock = clock
         self._trusted_realms = trusted_realms
         self._server = server
@@ -192,7 +188,6 @@ class Porter:
         self._is_expiry = is_expiry
         self._door = door
         self._cancel = cancel
-        self._held: dict[str, tuple[float, Credential | None]] = {}
 
     def ticket(self, call: Call, url: Url) -> Ticket:
         """Return what to show with a request, before anybody has asked.
@@ -327,7 +322,7 @@ class Porter:
         detail = f"; it says: {said}" if said else ""
         credential = shown.credential
         if credential is None:
-            credential = self._source.get(self._host)
+            credential = self._logins.of()
         if credential is None:
             msg = f"{self._host} wants a login (it offers {offered}), and there is none{detail}"
             return NoCredentials(msg, hint=_HOW_TO_LOG_IN)
@@ -346,20 +341,15 @@ class Porter:
         return answer.status == _FORBIDDEN and self._is_expiry(answer)
 
     def _credential(self, call: Call) -> Credential | None:
-        """Return the login; its source is asked once a second at the most for each repository."""
-        repository, now = repository_of(call.scopes), self._clock.monotonic()
-        until, credential = self._held.get(repository, (now, None))
-        if now >= until:
-            credential = self._source.get(self._host, repository)
-            self._held[repository] = now + LOGIN_KEEPS, credential
-        return credential
+        return self._logins.of(repository_of(call.scopes))
 
     def _forget(self, shown: Ticket) -> None:
         """Forget what was refused: a token of ours, else the login itself (OCI-2.16, 2.18)."""
         self.drop(shown)
-        self._held.clear()
-        if shown.token is None and shown.credential and isinstance(self._source, Forgetful):
-            self._source.forget(self._host)
+        if shown.token is None and shown.credential is not None:
+            self._logins.forget(shown.credential)
+        else:
+            self._logins.look_again(shown.credential)
 
     def _renewed(self, call: Call, shown: Ticket) -> Ticket | None:
         """Return the login as it is, if its source has another one by now."""
@@ -398,18 +388,10 @@ class Porter:
         try:
             return self._token_for(call, url, challenge, credential)
         except LoginRefused:
-            renewed = self._other_login(call, credential)
+            renewed = self._logins.instead_of(credential, repository_of(call.scopes))
             if renewed is None:
                 raise
         return self._token_for(call, url, challenge, renewed)
-
-    def _other_login(self, call: Call, refused: Credential | None) -> Credential | None:
-        """Return the login if its source has another one by now, as one that has ended early."""
-        self._held.clear()
-        if isinstance(self._source, Forgetful):
-            self._source.forget(self._host)
-        found = self._credential(call)
-        return None if found == refused else found
 
     def _token_for(
         self, call: Call, url: Url, challenge: Challenge, credential: Credential | None

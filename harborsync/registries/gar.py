@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from harborsync.credentials.base import Credential, Refreshing
+from harborsync.credentials.base import Credential, Forgetful, Refreshing
 from harborsync.credentials.cloud import CloudCredentials, handed_over
 from harborsync.credentials.google import (
     EXTRA,
@@ -39,7 +39,7 @@ from harborsync.credentials.google import (
 from harborsync.credentials.google_api import ARTIFACT_REGISTRY, GoogleApi
 from harborsync.credentials.google_cable import Cables
 from harborsync.credentials.google_tokens import IAM, TokenSource
-from harborsync.errors import InvalidValue, RegistryError, Unsupported
+from harborsync.errors import CredentialsRefused, InvalidValue, RegistryError, Unsupported
 from harborsync.provider import Provider
 from harborsync.registries.calls import Api, path, pulling
 from harborsync.registries.clouds import CLOUD_OPTIONS, Preferring, at_host, check_api, push_taken
@@ -264,9 +264,14 @@ class _Logins:
         """Return a token: of the key that is the registry's login, else of who we are."""
         found = self._given.get(host)
         key = None if found is None else key_of(found)
-        if key is None:
+        if found is None or key is None:
             return self._source.get().login
-        return self._source.of_fields(key, "the key of a service account").login
+        try:
+            return self._source.of_fields(key, "the key of a service account").login
+        except CredentialsRefused:
+            if isinstance(self._given, Forgetful):
+                self._given.forget(host, found)
+            raise
 
     def for_the_api(self) -> Credential:
         """Return a login whose secret is an access token: the registry's own, if it is one."""
@@ -276,9 +281,9 @@ class _Logins:
         assert found is not None  # noqa: S101 - who is nobody has raised
         return found
 
-    def forget(self) -> None:
-        """Have everything fetched anew."""
-        self.registry.forget(self._host)
+    def forget(self, refused: Credential) -> None:
+        """Have a login that was refused fetched anew."""
+        self.registry.forget(self._host, refused)
 
 
 def open_api(endpoint: Endpoint, context: OpenContext) -> tuple[GoogleApi, CredentialSource]:

@@ -166,8 +166,7 @@ def test_a_login_that_ends_in_mid_layer_is_renewed(
         return None
 
     server.faults = faults
-    # Blobs one by one, so that nobody else is refused meanwhile.
-    options = Options(retry=RetryPolicy(attempts=4, first_wait=0.1), blobs_at_once=1)
+    options = Options(retry=RetryPolicy(attempts=4, first_wait=0.1))
     report = trip.run(harbor.endpoint, server.endpoint, options=options)
     assert report.outcomes == ((Outcome.COPIED, 1),), trip.told(report)
     assert ended

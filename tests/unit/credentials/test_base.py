@@ -162,11 +162,24 @@ def test_a_refused_login_is_forgotten() -> None:
         return login(ends=None)
 
     source = Refreshing(fetch, Hands())
-    source.forget("a")
+    source.forget("a", login(ends=None))
     source.get("a")
-    source.forget("a")
+    source.forget("a", login(ends=None))
     source.get("a")
     assert asked == ["a", "a"]
+
+
+def test_of_two_who_were_refused_together_the_second_finds_what_the_first_got() -> None:
+    """A login that was fetched since is not the one that was refused."""
+    names = iter(["old", "new", "never asked for"])
+    source = Refreshing(lambda _: Credential(username=next(names), secret=Secret("s")), Hands())
+    old = source.get("a")
+    assert old is not None
+    source.forget("a", old)
+    new = source.get("a")
+    source.forget("a", old)
+    assert source.get("a") is new
+    assert next(names) == "never asked for"
 
 
 def test_many_threads_ask_and_one_fetches() -> None:

@@ -118,8 +118,9 @@ def test_its_answer_is_kept_until_it_is_forgotten(home: Home, tmp_path: Path) ->
         f"open({str(log)!r}, 'a').write('x'); print(json.dumps({{'token': 't'}}))",
     )
     source = CommandCredentials(["logins"], environ=home.environ)
-    assert _get(source) == _get(source)
-    source.forget("r.example")
+    login = _get(source)
+    assert _get(source) == login
+    source.forget("r.example", login)
     _get(source)
     assert log.read_text() == "xx"
 

@@ -67,12 +67,12 @@ def test_a_refused_login_is_fetched_anew_wherever_it_came_from() -> None:
     kept = CallableCredentials(lambda _: next(answers))
     source = Named(default_credentials(kept, environ={}), "prod", host="r.example")
     assert source.get("r.example") == ROBOT
-    source.forget("other.example")
+    source.forget("other.example", ROBOT)
     assert source.get("r.example") == ROBOT
-    source.forget("r.example")
+    source.forget("r.example", ROBOT)
     with pytest.raises(NoCredentials):
         source.get("r.example")
-    Named(Anonymous(), "prod", host="r.example").forget("r.example")
+    Named(Anonymous(), "prod", host="r.example").forget("r.example", ROBOT)
 
 
 def test_a_name_nobody_knows_is_an_error_with_the_remedy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from harborsync.credentials import DockerConfig, Kind
@@ -233,9 +234,10 @@ def test_a_helper_is_asked_again_after_a_while_only(home: Home) -> None:
     clock.advance(300)
     source.get("r.example")
     assert log.read_text() == "xx"
-    source.forget("other.example")
+    source.forget("other.example", first)
+    source.forget("r.example", attrs.evolve(first, username="another"))
     source.get("r.example")
     assert log.read_text() == "xx"
-    source.forget("r.example")
+    source.forget("r.example", first)
     source.get("r.example")
     assert log.read_text() == "xxx"

@@ -42,9 +42,9 @@ class Logins:
         """Return what is held."""
         return self.held
 
-    def forget(self) -> None:
-        """Buy another."""
-        if self.renews:
+    def forget(self, refused: Credential) -> None:
+        """Buy another than the one that was refused."""
+        if self.renews and self.held == refused:
             self.held = self.gar.sell("ann").login
 
 

@@ -99,5 +99,5 @@ def test_a_refused_login_can_be_forgotten() -> None:
     answers = [ROBOT, OTHER]
     source = CallableCredentials(lambda _: answers.pop(0))
     assert source.get("r.example") == ROBOT
-    source.forget("r.example")
+    source.forget("r.example", ROBOT)
     assert source.get("r.example") == OTHER

@@ -478,6 +478,85 @@ def test_a_login_that_ended_early_is_asked_of_its_source_once_more(
     assert len(door.asked) == 2
 
 
+class Overtaken:
+    """A source whose first answer comes late: somebody else was refused with it meanwhile."""
+
+    def __init__(self, source: Refreshing) -> None:
+        self._source = source
+        self.meanwhile: Callable[[], object] | None = None
+
+    def get(self, host: str, repository: str = "") -> Credential | None:
+        """Return the login as it was before the other one came."""
+        found = self._source.get(host, repository)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+    def forget(self, host: str, refused: Credential) -> None:
+        """Pass it on."""
+        self._source.forget(host, refused)
+
+
+def test_who_comes_late_with_a_login_that_was_refused_gets_the_new_one(
+    door: Door, open_to: Any, clock: FakeClock
+) -> None:
+    """It is neither shown again nor taken for the last word."""
+    logins = ["ended", "fresh", "never asked for"]
+    source = Overtaken(
+        Refreshing(lambda _: Credential(username="u", secret=Secret(logins.pop(0))), clock)
+    )
+    door.admitted = {"Bearer t1", "Bearer t2"}
+
+    def answer(heard: Heard) -> Said:
+        is_ended = heard.headers.get("authorization") == _basic("u", "ended")
+        return Said(status=401) if heard.path == "/token" and is_ended else door(heard)
+
+    with ScriptedServer(answer) as server:
+        door.server = server
+        transport = open_to(server, credentials=source)
+        source.meanwhile = lambda: transport.send(_get("/v2/b/x", ("repository:b:pull",)))
+        assert transport.send(_get()).body == b"in"
+    assert logins == ["never asked for"]
+    shown = [heard.headers.get("authorization") for heard in door.asked]
+    assert shown == [_basic("u", "ended"), _basic("u", "fresh"), _basic("u", "fresh")]
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_two_who_are_refused_together_share_the_new_login(
+    door: Door, open_to: Any, clock: FakeClock, scheme: str
+) -> None:
+    """What the second one says of the old login does not cost the first one's new one."""
+    logins = ["ended", "fresh", "never asked for"]
+    source = Refreshing(lambda _: Credential(username="u", secret=Secret(logins.pop(0))), clock)
+    if scheme == "Basic":
+        door.challenge = 'Basic realm="x"'
+    door.admitted = {
+        _basic("u", "ended"),
+        _basic("u", "fresh"),
+        *map("Bearer t{}".format, (1, 2, 3)),
+    }
+    others: list[bytes] = []
+    has_ended = False
+
+    def answer(heard: Heard) -> Said:
+        if not has_ended or heard.headers.get("authorization") != _basic("u", "ended"):
+            return door(heard)
+        if not others:
+            others.append(b"")
+            others[0] = transport.send(_get("/v2/b/x", ("repository:b:pull",))).body
+        return Said(status=401, headers=(("WWW-Authenticate", door.challenge),))
+
+    with ScriptedServer(answer) as server:
+        door.server = server
+        transport = open_to(server, credentials=source)
+        transport.send(_get("/v2/c/x", ("repository:c:pull",)))
+        has_ended = True
+        assert transport.send(_get()).body == b"in"
+    assert others == [b"in"]
+    assert logins == ["never asked for"]
+
+
 def test_a_scope_refused_by_the_token_server_does_not_bar_the_login(
     door: Door, open_to: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import pytest
 
 from harborsync.artifact import NOT_FETCHED
 from harborsync.content import DOCKER_LIST
-from harborsync.credentials import Chain, StaticCredentials
-from harborsync.credentials.google import GoogleIdentity
+from harborsync.credentials import CallableCredentials, Chain, StaticCredentials
+from harborsync.credentials.google import GoogleIdentity, json_key_login
 from harborsync.endpoint import Endpoint
 from harborsync.errors import (
+    CredentialsRefused,
     Denied,
     InvalidValue,
     NoCredentials,
@@ -332,6 +334,19 @@ def test_a_token_that_the_api_refuses_is_bought_anew(gar: LoopbackGar, open_to: 
     gar.expire_logins()
     with pytest.raises(Exception, match="UNAUTHENTICATED"):
         _ensure(registry, "acme/three/app")
+
+
+def test_a_key_that_buys_no_token_is_asked_for_again(
+    gar: LoopbackGar, open_to: Open, clock: FakeClock
+) -> None:
+    """It may have been changed for another meanwhile."""
+    stranger = json.dumps({**json.loads(gar.key), "client_email": "nobody@acme.example"})
+    keys = iter([stranger, gar.key])
+    logins = CallableCredentials(lambda _: json_key_login(next(keys)), clock=clock)
+    registry = open_to(gar, credentials=logins, create="always")
+    with pytest.raises(CredentialsRefused):
+        _ensure(registry, "acme/one/app")
+    assert _ensure(registry, "acme/two/app")
 
 
 def test_without_any_login_the_remedy_is_told(

@@ -225,6 +225,7 @@ def test_a_machine_asks_its_metadata_service(
 
     with ScriptedServer(script) as service:
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.origin)
+        monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "60")
         who = _who(ecr, AwsIdentity())
     assert who == f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/machine"
 

@@ -94,7 +94,7 @@ def test_a_request_that_must_not_be_repeated_is_not(serve: Serve) -> None:
 
 def test_a_connection_that_hung_up_is_seen_before_it_is_used(serve: Serve) -> None:
     """So even what must not be repeated gets through: nothing was sent."""
-    server = serve(lambda heard: Said(hang_up=heard.connection == 1))
+    server = serve(lambda heard: Said())
     path = _path(server)
     path.start(_request(server), Cancel()).finish(10)
     server.drop_connections()
@@ -106,7 +106,7 @@ def test_a_connection_that_hung_up_is_seen_before_it_is_used(serve: Serve) -> No
 @pytest.mark.parametrize("idle", [0.0, 0.9, 1.0, 60.0])
 def test_a_connection_that_hung_up_is_no_failure(serve: Serve, idle: float) -> None:
     """Whether it was looked at, or taken to be as it was a moment ago."""
-    server, clock = serve(lambda heard: Said(hang_up=heard.connection == 1)), FakeClock()
+    server, clock = serve(lambda heard: Said()), FakeClock()
     path = _path(server, clock=clock)
     path.start(_request(server), Cancel()).finish(10)
     server.drop_connections()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,13 +115,11 @@ def test_a_project_that_changes_while_it_is_walked_is_listed_by_repositories(
 ) -> None:
     """Pages that were read at once do not fit together then."""
     names = fill(harbor, 5, 60)
-    seen: list[str] = []
+    nth = count(1)
 
     def push_behind(request: Any) -> None:
-        if request.path.endswith("/projects/app/artifacts"):
-            seen.append(request.path)
-            if len(seen) == 2:
-                harbor.push_image(names[0], "new", seed=999)
+        if request.path.endswith("/projects/app/artifacts") and next(nth) == 2:
+            harbor.push_image(names[0], "new", seed=999)
 
     registry = open_harbor()
     harbor.faults = push_behind

@@ -8,7 +8,6 @@ import pytest
 
 from harborsync.clock import Clock, SystemClock
 from harborsync.credentials import Credential, StaticCredentials
-from harborsync.limits import HostLimits
 from harborsync.provider import OpenContext
 from harborsync.secrets import Secret
 
@@ -25,7 +24,7 @@ class LogIn(Protocol):
 
 @pytest.fixture
 def log_in() -> LogIn:
-    """Return what makes a context with one login and short patience."""
+    """Return what makes a context with one login."""
 
     def make(
         host: str,
@@ -37,7 +36,6 @@ def log_in() -> LogIn:
         login = Credential(username=username, secret=Secret(password))
         return OpenContext(
             credentials=StaticCredentials({host: login}),
-            limits=HostLimits(connect_timeout=5.0, first_byte_timeout=5.0),
             clock=clock or SystemClock(),
         )
 

@@ -41,11 +41,10 @@ def test_a_socket_is_fit_for_long_waits(serve: Callable[..., ScriptedServer]) ->
         assert sock.gettimeout() == 33
 
 
-def test_the_next_address_is_tried(serve: Callable[..., ScriptedServer]) -> None:
+def test_the_next_address_is_tried(serve: Callable[..., ScriptedServer], closed_port: int) -> None:
     """A host with one dead address is reached by the other."""
-    server, dead = serve(lambda heard: Said()), serve(lambda heard: Said())
-    dead.close()
-    resolve = _resolver(("127.0.0.1", dead.port), ("127.0.0.1", server.port))
+    server = serve(lambda heard: Said())
+    resolve = _resolver(("127.0.0.1", closed_port), ("127.0.0.1", server.port))
     with _dialer(resolve)("r.example", 443) as sock:
         assert sock.getpeername()[1] == server.port
 
@@ -60,12 +59,10 @@ def test_a_refused_address_is_not_connected_to(serve: Callable[..., ScriptedServ
     assert server.connections == 0
 
 
-def test_nobody_listening_is_told_with_host_and_port(serve: Callable[..., ScriptedServer]) -> None:
+def test_nobody_listening_is_told_with_host_and_port(closed_port: int) -> None:
     """The host is the name that was asked for."""
-    server = serve(lambda heard: Said())
-    server.close()
     with pytest.raises(ConnectFailed, match=r"r\.example:443"):
-        _dialer(_resolver(("127.0.0.1", server.port)))("r.example", 443)
+        _dialer(_resolver(("127.0.0.1", closed_port)))("r.example", 443)
 
 
 def test_a_connection_that_does_not_stand_in_time_is_a_timeout() -> None:

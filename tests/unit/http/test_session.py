@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from contextlib import closing, contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -300,10 +301,10 @@ def test_the_wait_within_a_body_is_not_that_for_its_beginning(
         ask(open_to(server, limits=limits, retry=RetryPolicy(attempts=1)), _get(patient=True))
 
 
-def test_nobody_listening_is_a_lost_connection(ask: Ask, serve: Any, open_to: Any) -> None:
+def test_nobody_listening_is_a_lost_connection(ask: Ask, open_to: Any, closed_port: int) -> None:
     """The message names the host and not the whole URL."""
-    server = serve(lambda heard: Said())
-    server.close()
+    host = f"127.0.0.1:{closed_port}"
+    server = SimpleNamespace(host=host, origin=f"http://{host}")
     with pytest.raises(ConnectionLost) as caught:
         ask(open_to(server, retry=RetryPolicy(attempts=1)), _get("/v2/a?sig=SECRET"))
     assert server.host in caught.value.message

@@ -48,11 +48,10 @@ class Logins:
             CredentialsError: The source that is in charge is broken.
         """
         now = self._clock.monotonic()
-        with self._lock:
-            drops = self._drops
-            until, held = self._held.get(repository, (now, None))
+        until, held = self._held.get(repository, (now, None))
         if now < until:
             return held
+        drops = self._drops
         found = self._source.get(self._host, repository)
         with self._lock:
             if self._drops == drops:  # else it may be the very login that was refused meanwhile

@@ -38,7 +38,9 @@ def test_a_stalled_download_goes_on_at_its_offset(make_way: MakeWay) -> None:
     way.seed(app=IMAGE)
     report = way.run(options=HASTY, clock=SystemClock())
     assert report.outcomes == (("copied", 1),)
-    assert read_again(way.source, layer) == [200, 206]
+    first, *again = read_again(way.source, layer)
+    assert first == 200
+    assert set(again) == {206}  # more than one where the machine itself stalls for so long
 
 
 @pytest.mark.parametrize("layers", [1_000, 5 * MIB], ids=["small", "large"])

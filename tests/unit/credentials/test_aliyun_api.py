@@ -168,7 +168,7 @@ def test_a_machine_is_the_last_that_is_asked(clock: FakeClock, identity: AliyunI
             endpoint=Endpoint(provider="acr", address="x.example"),
             context=_context(clock),
             environ={},
-            metadata=MetadataTransport("127.0.0.1", server.port),
+            metadata=MetadataTransport("127.0.0.1", server.port, timeout=60),
         )
         assert sts.keys_of(identity).get().key_id == "STS.node"
 
@@ -182,7 +182,7 @@ def test_a_machine_that_is_nobody_is_asked_once(clock: FakeClock) -> None:
             endpoint=Endpoint(provider="acr", address="x.example"),
             context=_context(clock),
             environ={},
-            metadata=MetadataTransport("127.0.0.1", server.port),
+            metadata=MetadataTransport("127.0.0.1", server.port, timeout=60),
         ).keys_of(AliyunIdentity())
         for _ in range(2):
             with pytest.raises(NoCredentials, match="does not have a role"):

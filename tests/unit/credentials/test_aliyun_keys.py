@@ -165,11 +165,15 @@ def _machine(roles: str = "node") -> ScriptedServer:
     return ScriptedServer(answer)
 
 
+def _metadata(server: ScriptedServer) -> MetadataTransport:
+    return MetadataTransport("127.0.0.1", server.port, timeout=60)
+
+
 @pytest.mark.parametrize("role", ["", "node"])
 def test_a_machine_gives_the_keys_of_its_role(role: str) -> None:
     """By the service's second version; its role is found if it is not named."""
     with _machine() as server:
-        keys = EcsKeys(metadata=MetadataTransport("127.0.0.1", server.port), role=role)()
+        keys = EcsKeys(metadata=_metadata(server), role=role)()
     assert (keys.key_id, keys.origin) == ("STS.1", "the machine's role node")
 
 
@@ -177,17 +181,15 @@ def test_a_machine_gives_the_keys_of_its_role(role: str) -> None:
 def test_a_machine_without_the_role_says_so(role: str) -> None:
     """It is not taken for a machine of somebody else's."""
     with _machine(roles="") as server:
-        machine = EcsKeys(metadata=MetadataTransport("127.0.0.1", server.port), role=role)
+        machine = EcsKeys(metadata=_metadata(server), role=role)
         with pytest.raises(NoCredentials, match="does not have"):
             machine()
 
 
-def test_a_machine_of_somebody_else_is_nobody() -> None:
+def test_a_machine_of_somebody_else_is_nobody(closed_port: int) -> None:
     """Nothing listens there; the remedy names all ways to be somebody."""
-    with ScriptedServer(lambda heard: None) as server:
-        port = server.port
     with pytest.raises(NoCredentials, match="no role of a machine") as caught:
-        EcsKeys(metadata=MetadataTransport("127.0.0.1", port))()
+        EcsKeys(metadata=MetadataTransport("127.0.0.1", closed_port))()
     assert "RRSA" in str(caught.value.hint)
     with pytest.raises(NoCredentials):
         nobody()
@@ -201,6 +203,6 @@ def test_what_are_no_credentials_is_told(said: bytes) -> None:
         return Said(body=b"token" if heard.method == "PUT" else said)
 
     with ScriptedServer(answer) as server:
-        machine = EcsKeys(metadata=MetadataTransport("127.0.0.1", server.port), role="node")
+        machine = EcsKeys(metadata=_metadata(server), role="node")
         with pytest.raises(CredentialsError, match="no credentials"):
             machine()

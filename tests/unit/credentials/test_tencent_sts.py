@@ -122,7 +122,7 @@ def test_a_pod_that_is_not_trusted_is_told(tcr: LoopbackTcr, tmp_path: Path) -> 
 def test_a_machine_is_asked_last_and_once(tcr: LoopbackTcr, tmp_path: Path) -> None:
     """One that is none of Tencent's keeps every listing waiting otherwise."""
     with ScriptedServer(lambda heard: Said(status=404)) as server:
-        metadata = MetadataTransport("127.0.0.1", server.port)
+        metadata = MetadataTransport("127.0.0.1", server.port, timeout=60)
         keys = _sts(tcr, {"HOME": str(tmp_path)}, metadata=metadata).keys_of(TencentIdentity())
         for _ in range(2):
             with pytest.raises(NoCredentials, match="does not have a role"):
@@ -134,7 +134,7 @@ def test_a_machines_role_can_be_named(tcr: LoopbackTcr) -> None:
     """It comes before variables then."""
     body = b'{"TmpSecretId": "AKIDm", "TmpSecretKey": "k", "Token": "t", "ExpiredTime": 1900000000}'
     with ScriptedServer(lambda heard: Said(body=body)) as server:
-        metadata = MetadataTransport("127.0.0.1", server.port)
+        metadata = MetadataTransport("127.0.0.1", server.port, timeout=60)
         keys = _sts(tcr, tcr.environment, metadata=metadata).keys_of(
             TencentIdentity(cvm_role="reader")
         )

@@ -85,7 +85,7 @@ def take_all(shared: SharedBlob, seat: int) -> list[bytes]:
 
 def test_everybody_gets_every_block() -> None:
     """Three readers at their own pace see the same blocks in the same order."""
-    shared = SharedBlob(stream(BLOCKS), 3)
+    shared = SharedBlob(stream(BLOCKS), 3, clock=FakeClock())
     with ThreadPoolExecutor(3) as pool:
         taken = list(pool.map(lambda seat: take_all(shared, seat), range(3)))
     assert taken == [BLOCKS] * 3
@@ -167,7 +167,7 @@ def read(sharing: Sharing, member: int, *, stop_after: int | None = None) -> byt
 def test_a_blob_is_read_once_for_all() -> None:
     """Four destinations at once open the source once."""
     source = Source()
-    sharing = Sharing(source, 4)
+    sharing = Sharing(source, 4, clock=FakeClock())
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda member: read(sharing, member), range(4)))
     assert found == [BLOB.content] * 4
@@ -178,7 +178,7 @@ def test_a_blob_is_read_once_for_all() -> None:
 def test_a_destination_that_breaks_off_goes_on_alone() -> None:
     """It reads the rest by itself, from its own offset, and the other is not disturbed."""
     source = Source()
-    sharing = Sharing(source, 2)
+    sharing = Sharing(source, 2, clock=FakeClock())
     with ThreadPoolExecutor(2) as pool:
         broke = pool.submit(read, sharing, 0, stop_after=1000)
         other = pool.submit(read, sharing, 1)
@@ -217,8 +217,7 @@ def test_the_last_one_that_needs_a_blob_reads_alone() -> None:
 def test_a_second_read_from_the_start_is_alone() -> None:
     """An upload that starts over does not join again."""
     source = Source()
-    sharing = Sharing(source, 2)
-    sharing.member(1)
+    sharing = Sharing(source, 2, clock=FakeClock())
     with ThreadPoolExecutor(2) as pool:
         assert set(pool.map(lambda member: read(sharing, member), range(2))) == {BLOB.content}
     assert read(sharing, 0) == BLOB.content
@@ -261,7 +260,9 @@ def test_a_rule_with_several_destinations_reads_each_blob_once() -> None:
         name="fan", source="memory://source", destinations=tuple(there), where="everything"
     )
     places = {"memory://source": source, **there}
-    with Replicator([rule], opener=lambda endpoint: places[str(endpoint)]) as replicator:
+    with Replicator(
+        [rule], opener=lambda endpoint: places[str(endpoint)], clock=FakeClock()
+    ) as replicator:
         report = replicator.run()
     assert dict(report.outcomes) == {"copied": 3, "failed": 1}
     assert len(source.reads) == len(set(source.reads)) == 4

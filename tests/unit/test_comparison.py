@@ -560,7 +560,7 @@ def test_two_tags_of_one_digest_ask_for_what_hangs_on_it_once_a_side() -> None:
     all_here = threading.Barrier(4)
 
     def one(tag: str) -> list[Step]:
-        all_here.wait(10)
+        all_here.wait(60)
         artifact = Artifact(repository=HERE, tag=Tag(tag), digest=IMAGE.digest)
         return list(compare(planning, rule, artifact))
 

@@ -537,7 +537,7 @@ def test_a_digest_tag_is_asked_for_once_however_many_want_to_know() -> None:
     class _Waiting(MemoryRegistry):
         def resolve(self, repository: str, reference: Tag | Digest) -> Descriptor | None:
             for _ in range(4):
-                begun.acquire(timeout=2)
+                assert begun.acquire(timeout=60)
             return super().resolve(repository, reference)
 
     registry = _Waiting("source")

@@ -74,7 +74,7 @@ def test_who_comes_while_work_is_done_does_not_wait() -> None:
         jobs.settle()
         other = threading.Thread(target=jobs.settle)
         other.start()
-        other.join(timeout=10)
+        other.join(timeout=60)
         seen.append(other.is_alive())
         yield from ()
 

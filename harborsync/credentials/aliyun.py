@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from harborsync.credentials.aliyun_keys import Keys
+from harborsync.credentials.keys import Keys
+from harborsync.credentials.roles import roles_of
 from harborsync.errors import ConfigurationError, InvalidValue
-from harborsync.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -140,7 +140,7 @@ class AliyunIdentity:
         Raises:
             InvalidValue: An option cannot be read.
         """
-        roles = (*self.roles, *_roles_of(options))
+        roles = (*self.roles, *roles_of(options, RamRole))
         ecs_role = options.get("ecs_role")
         if ecs_role is None:
             return attrs.evolve(self, roles=roles)
@@ -155,25 +155,3 @@ def _identity(ecs_role: str | None, roles: tuple[RamRole, ...]) -> AliyunIdentit
 IDENTITY_OPTIONS: Final = frozenset(
     {"ecs_role", "external_id", "role_arn", "role_duration", "role_session", "sts_api"}
 )
-
-
-def _roles_of(options: Mapping[str, str]) -> tuple[RamRole, ...]:
-    """Read ``role_arn=ARN[,ARN…]``; what else is said of roles is said of the last one."""
-    arns = [arn for arn in options.get("role_arn", "").split(",") if arn]
-    details = {
-        "external_id": options.get("external_id"),
-        "session_name": options.get("role_session"),
-        "duration": _seconds(options.get("role_duration")),
-    }
-    given: dict[str, Any] = {name: value for name, value in details.items() if value is not None}
-    if given and not arns:
-        msg = "the endpoint says how to assume a role, and not which"
-        raise InvalidValue(msg, hint="add role_arn=ARN")
-    return tuple(
-        RamRole(arn=arn, **(given if number == len(arns) else {}))
-        for number, arn in enumerate(arns, start=1)
-    )
-
-
-def _seconds(text: str | None) -> int | None:
-    return None if text is None else round(Duration.parse(text).seconds)

@@ -10,24 +10,24 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from harborsync.credentials.aliyun import EXTRA
-from harborsync.credentials.aliyun_cable import ApiAddress, Bridge, Cable
 from harborsync.credentials.aliyun_refusals import Unsuccessful, error_of
+from harborsync.credentials.cable import ApiAddress, Bridge, Cable
 from harborsync.credentials.calling import CloudApi, budget_of
 from harborsync.credentials.hushed import load_sdk
 from harborsync.credentials.refusals import Said
-from harborsync.errors import CredentialsExpired, HarborsyncError, RegistryError
+from harborsync.errors import HarborsyncError, RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from harborsync.credentials.aliyun_keys import Keys, RenewingKeys
+    from harborsync.credentials.keys import Keys, RenewingKeys
     from harborsync.endpoint import Endpoint
     from harborsync.provider import OpenContext
 
@@ -104,15 +104,7 @@ class AliyunApi:
             HarborsyncError: It was refused, or cannot be reached.
             MissingDependency: The SDK is not installed.
         """
-        keys = self._keys.get()
-        try:
-            return self._called(what, wish, keys)
-        except CredentialsExpired:
-            self._keys.forget(keys)
-            renewed = self._keys.get()
-            if renewed == keys:
-                raise
-        return self._called(what, wish, renewed)
+        return self._keys.use(partial(self._called, what, wish))
 
     def close(self) -> None:
         """Close the connections; may be called again."""

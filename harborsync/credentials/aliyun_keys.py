@@ -1,26 +1,22 @@
-"""Keys that sign requests to Alibaba Cloud: where they are found, and how they are renewed."""
+"""Keys that sign requests to Alibaba Cloud: where they are found in a process, pod or machine."""
 
 from __future__ import annotations
 
-import json
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
-from urllib.parse import quote
 
 import attrs
 
-from harborsync.credentials.base import renewal_of
-from harborsync.errors import ConfigurationError, CredentialsError, NoCredentials, TransportError
+from harborsync.credentials.keys import Keys, token_of_pod
+from harborsync.credentials.machines import Machine
+from harborsync.errors import ConfigurationError, CredentialsError, NoCredentials
 from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from harborsync.clock import Clock
     from harborsync.http.metadata import MetadataTransport
-    from harborsync.http.wire import Answer
 
 _NOBODY: Final = "there is no identity for Alibaba Cloud: no variables, no token of a pod"
 _HOW_TO_BE_SOMEBODY: Final = (
@@ -29,103 +25,27 @@ _HOW_TO_BE_SOMEBODY: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
-class Keys:
-    """A key that signs.
-
-    Attributes:
-        key_id: Its id.
-        secret: Its secret.
-        token: The security token that must come with it, if it is a session's.
-        expires_at: When it ends, aware and in UTC, or None.
-        origin: Where it came from, for people.
-    """
-
-    key_id: str
-    secret: Secret
-    token: Secret | None = None
-    expires_at: datetime | None = None
-    origin: str = "argument"
-
-    @classmethod
-    def of_session(cls, said: Any, origin: str) -> Self:
-        """Read the credentials of a session, as STS and machines spell them.
-
-        Raises:
-            CredentialsError: They are something else.
-        """
-        try:
-            return cls(
-                key_id=said["AccessKeyId"],
-                secret=Secret(said["AccessKeySecret"]),
-                token=Secret(said["SecurityToken"]),
-                expires_at=datetime.fromisoformat(said["Expiration"]).astimezone(UTC),
-                origin=origin,
-            )
-        except (KeyError, TypeError, ValueError):
-            msg = f"what {origin} gave are no credentials"
-        raise CredentialsError(msg, hint="something else than Alibaba Cloud may have answered")
-
-
-class RenewingKeys:
-    """Renews keys ahead of their end; of many threads that ask, one fetches.
+def session_of(said: Any, origin: str) -> Keys:
+    """Read the credentials of a session, as STS and machines spell them.
 
     Args:
-        fetch: Gets keys; may take its time.
-        clock: Tells when they are about to end.
+        said: Where they stand.
+        origin: Who gave them, for people.
+
+    Raises:
+        CredentialsError: They are something else.
     """
-
-    def __init__(self, fetch: Callable[[], Keys], clock: Clock) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._held: Keys | None = None
-        self._renew_at: datetime | None = None
-
-    def get(self) -> Keys:
-        """Return keys that are good for a while yet."""
-        with self._lock:
-            if self._held is None or self._is_due():
-                self._held = None
-                fresh = self._fetch()
-                self._renew_at = renewal_of(fresh.expires_at, self._clock.now())
-                self._held = fresh
-            return self._held
-
-    def forget(self, refused: Keys) -> None:
-        """Drop keys that were refused, unless there are others by now."""
-        with self._lock:
-            if self._held == refused:
-                self._held = None
-
-    def _is_due(self) -> bool:
-        return self._renew_at is not None and self._clock.now() >= self._renew_at
-
-
-class Finding:
-    """Finds keys, and remembers that there are none: a machine that is none keeps one waiting.
-
-    Args:
-        find: Finds them.
-    """
-
-    def __init__(self, find: Callable[[], Keys]) -> None:
-        self._find = find
-        self._nobody: NoCredentials | None = None
-
-    def __call__(self) -> Keys:
-        """Return the keys.
-
-        Raises:
-            NoCredentials: There are none.
-        """
-        if self._nobody is not None:
-            raise NoCredentials(self._nobody.message, hint=self._nobody.hint)
-        try:
-            return self._find()
-        except NoCredentials as error:
-            self._nobody = error
-            raise
+    try:
+        return Keys(
+            key_id=said["AccessKeyId"],
+            secret=Secret(said["AccessKeySecret"]),
+            token=Secret(said["SecurityToken"]),
+            expires_at=datetime.fromisoformat(said["Expiration"]).astimezone(UTC),
+            origin=origin,
+        )
+    except (KeyError, TypeError, ValueError):
+        msg = f"what {origin} gave are no credentials"
+    raise CredentialsError(msg, hint="something else than Alibaba Cloud may have answered")
 
 
 # --- this process ------------------------------------------------------------------------------
@@ -160,11 +80,8 @@ def _pair(environ: Mapping[str, str], prefix: str, *, token: str) -> Keys | None
 
 # --- a pod: RRSA -------------------------------------------------------------------------------
 
-_OIDC: Final = (
-    "ALIBABA_CLOUD_ROLE_ARN",
-    "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
-    "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
-)
+_OIDC_TOKEN: Final = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105 - a name
+_OIDC: Final = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", _OIDC_TOKEN)
 
 
 class Unsigned(Protocol):
@@ -221,21 +138,12 @@ class OidcKeys:
         fields = {
             "RoleArn": self.role_arn,
             "OIDCProviderArn": self.provider_arn,
-            "OIDCToken": self._token(),
+            "OIDCToken": token_of_pod(self.token_file, _OIDC_TOKEN),
             "RoleSessionName": self.session_name,
             "DurationSeconds": "3600",
         }
         said = self.ask(f"become {self.role_arn} by RRSA", "AssumeRoleWithOIDC", fields)
-        return Keys.of_session(said.get("Credentials"), "STS (AssumeRoleWithOIDC)")
-
-    def _token(self) -> str:
-        try:
-            return self.token_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"the token of the pod cannot be read from {self.token_file}: {error}"
-            raise CredentialsError(
-                msg, hint="see ALIBABA_CLOUD_OIDC_TOKEN_FILE, and that the pod mounts the token"
-            ) from None
+        return session_of(said.get("Credentials"), "STS (AssumeRoleWithOIDC)")
 
 
 # --- a machine ---------------------------------------------------------------------------------
@@ -244,7 +152,6 @@ _TOKEN_PATH: Final = "/latest/api/token"  # noqa: S105 - a path
 _TOKEN_LIFE: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "60"}
 _TOKEN_FIELD: Final = "X-aliyun-ecs-metadata-token"  # noqa: S105 - a name
 _ROLES: Final = "/latest/meta-data/ram/security-credentials/"
-_OK: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -265,32 +172,16 @@ class EcsKeys:
         Raises:
             NoCredentials: This is no machine of Alibaba's, or one without a role.
         """
-        try:
-            return self._keys()
-        except TransportError:
-            msg = f"{_NOBODY}, and no role of a machine"
-        raise NoCredentials(msg, hint=_HOW_TO_BE_SOMEBODY)
-
-    def _keys(self) -> Keys:
-        token = self._said(self.metadata.ask(_TOKEN_PATH, method="PUT", headers=_TOKEN_LIFE))
-        headers = {_TOKEN_FIELD: token}
-        role = self.role or self._said(self.metadata.ask(_ROLES, headers=headers)).split("\n")[0]
-        text = self._said(self.metadata.ask(f"{_ROLES}{quote(role, safe='')}", headers=headers))
-        try:
-            said = json.loads(text)
-        except ValueError:
-            said = None
-        return Keys.of_session(said, f"the machine's role {role}")
-
-    def _said(self, answer: Answer) -> str:
-        text = answer.body.decode(errors="replace").strip()
-        if answer.status == _OK and text:
-            return text
-        named = f"the role {self.role!r}" if self.role else "a role"
-        msg = f"this machine does not have {named} (its metadata service answers {answer.status})"
-        raise NoCredentials(
-            msg, hint=f"attach the role to the machine, or else {_HOW_TO_BE_SOMEBODY}"
+        machine = Machine(
+            metadata=self.metadata,
+            roles=_ROLES,
+            role=self.role,
+            nobody=_NOBODY,
+            remedy=_HOW_TO_BE_SOMEBODY,
         )
+        token = machine.ask(_TOKEN_PATH, method="PUT", headers=_TOKEN_LIFE)
+        role, said = machine.keys({_TOKEN_FIELD: token})
+        return session_of(said, f"the machine's role {role}")
 
 
 def nobody() -> Keys:

@@ -11,23 +11,23 @@ from urllib.parse import urlencode
 import attrs
 
 from harborsync.credentials.aliyun_api import AliyunApi, Wish, caller_of, read_answer
-from harborsync.credentials.aliyun_cable import ApiAddress, Cable
 from harborsync.credentials.aliyun_keys import (
     EcsKeys,
-    Finding,
-    Keys,
     OidcKeys,
-    RenewingKeys,
     from_environment,
     nobody,
+    session_of,
 )
 from harborsync.credentials.aliyun_refusals import Unsuccessful
+from harborsync.credentials.cable import ApiAddress, Cable
+from harborsync.credentials.keys import Finding, through_roles
 from harborsync.credentials.refusals import Said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harborsync.credentials.aliyun import AliyunIdentity, RamRole
+    from harborsync.credentials.keys import Keys, RenewingKeys
     from harborsync.endpoint import Endpoint
     from harborsync.http.metadata import MetadataTransport
     from harborsync.http.wire import Answer
@@ -64,10 +64,7 @@ class Sts:
     def keys_of(self, identity: AliyunIdentity) -> RenewingKeys:
         """Return the keys of an identity; asks nobody yet."""
         find = identity.source or Finding(partial(self._found, identity))
-        keys = RenewingKeys(find, self.context.clock)
-        for role in identity.roles:
-            keys = RenewingKeys(partial(self._assume, role, keys), self.context.clock)
-        return keys
+        return through_roles(find, identity.roles, self._assume, self.context.clock)
 
     # --- what this process has -------------------------------------------------------------
 
@@ -101,7 +98,7 @@ class Sts:
             said = api.call(f"assume the role {role.arn}", wish)
         finally:
             api.close()
-        return Keys.of_session(said.get("Credentials"), "STS (AssumeRole)")
+        return session_of(said.get("Credentials"), "STS (AssumeRole)")
 
     def _ask_unsigned(self, what: str, action: str, fields: dict[str, Any]) -> dict[str, Any]:
         address = ApiAddress.of(self.url)

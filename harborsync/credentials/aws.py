@@ -26,9 +26,9 @@ from harborsync.credentials.base import Credential
 from harborsync.credentials.calling import CloudApi, budget_of
 from harborsync.credentials.hosts import is_loopback
 from harborsync.credentials.hushed import load_sdk
+from harborsync.credentials.roles import OF_ROLES, roles_of
 from harborsync.errors import ConfigurationError, CredentialsError, InvalidValue
 from harborsync.secrets import Secret, redact_url
-from harborsync.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -149,7 +149,7 @@ class AwsIdentity:
         Raises:
             InvalidValue: An option cannot be read.
         """
-        roles = (*self.roles, *_roles_of(options))
+        roles = (*self.roles, *roles_of(options, AwsRole, _OF_ROLES))
         profile = options.get("profile")
         if profile is None:
             return attrs.evolve(self, roles=roles)
@@ -174,27 +174,6 @@ IDENTITY_OPTIONS: Final = frozenset(
 )
 
 
-def _roles_of(options: Mapping[str, str]) -> tuple[AwsRole, ...]:
-    """Read ``role_arn=ARN[,ARN…]``; what else is said of roles is said of the last one."""
-    arns = [arn for arn in options.get("role_arn", "").split(",") if arn]
-    given: dict[str, Any] = {
-        name: read(options[option])
-        for option, (name, read) in _OF_ROLES.items()
-        if option in options
-    }
-    if given and not arns:
-        msg = "the endpoint says how to assume a role, and not which"
-        raise InvalidValue(msg, hint="add role_arn=ARN")
-    return tuple(
-        AwsRole(arn=arn, **(given if number == len(arns) else {}))
-        for number, arn in enumerate(arns, start=1)
-    )
-
-
-def _seconds(text: str) -> int:
-    return round(Duration.parse(text).seconds)
-
-
 def tags_of(text: str, option: str) -> tuple[tuple[str, str], ...]:
     """Read ``name:value,name:value``.
 
@@ -214,9 +193,7 @@ def tags_of(text: str, option: str) -> tuple[tuple[str, str], ...]:
 
 # What an option says of a role, and how it is read.
 _OF_ROLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
-    "external_id": ("external_id", str),
-    "role_duration": ("duration", _seconds),
-    "role_session": ("session_name", str),
+    **OF_ROLES,
     "role_tags": ("tags", partial(tags_of, option="role_tags")),
 }
 

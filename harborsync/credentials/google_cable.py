@@ -13,23 +13,18 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from harborsync.credentials.base import Anonymous
+from harborsync.credentials.cable import OURS, api_endpoint, asked_once
 from harborsync.credentials.hosts import is_loopback
-from harborsync.endpoint import Endpoint
 from harborsync.errors import AddressRefused, NoCredentials, ServerError
-from harborsync.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harborsync.endpoint import Endpoint
     from harborsync.http.metadata import MetadataTransport
     from harborsync.http.wire import Answer
     from harborsync.provider import OpenContext
 
-#: Options of a registry's endpoint that hold for the cloud's APIs, too.
-_OPTIONS: Final = frozenset({"ca", "proxy", "timeouts"})
-#: Fields that our cable sets itself.
-_OURS: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
 _METADATA: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
 _FAILED: Final = frozenset({408, 500, 502, 503, 504})
 #: What a token server calls a failure of its own, whatever the status.
@@ -64,8 +59,8 @@ class Cables:
 
         parts = urlsplit(url)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        kept = {name: text for name, text in headers.items() if name.lower() not in _OURS}
-        transport = open_transport(self._place(url), self._context)
+        kept = {name: text for name, text in headers.items() if name.lower() not in OURS}
+        transport = open_transport(self._place(url), asked_once(self.context))
         try:
             what = f"call {parts.hostname}"
             call = Call(method=method, url=target, headers=kept, body=body, what=what)
@@ -73,28 +68,13 @@ class Cables:
         finally:
             transport.close()
 
-    @property
-    def _context(self) -> OpenContext:
-        # Who calls tries again, with a login that is fresh.
-        once = RetryPolicy(attempts=1)
-        return attrs.evolve(self.context, credentials=Anonymous(), retry=once)
-
     def _place(self, url: str) -> Endpoint:
         parts = urlsplit(url)
         is_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not is_here:
             msg = f"{parts.scheme}://{parts.hostname} would be asked for a token in the clear"
             raise AddressRefused(msg, hint="it must be https, but for 127.0.0.1")
-        options = self.endpoint.options
-        return Endpoint(
-            provider="registry",
-            address=parts.netloc,
-            plain_http=parts.scheme == "http",
-            option_items={
-                **{name: text for name, text in options.items() if name in _OPTIONS},
-                "redirects": "refuse",
-            },
-        )
+        return api_endpoint(parts.netloc, parts.scheme, self.endpoint)
 
 
 def _checked(answer: Answer) -> Answer:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from harborsync.credentials.aliyun_keys import Keys
+from harborsync.credentials.keys import Keys
+from harborsync.credentials.roles import roles_of
 from harborsync.errors import ConfigurationError, InvalidValue
-from harborsync.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -145,7 +145,7 @@ class TencentIdentity:
             InvalidValue: An option cannot be read.
             ConfigurationError: The options name both a profile and a machine's role.
         """
-        roles = (*self.roles, *_roles_of(options))
+        roles = (*self.roles, *roles_of(options, CamRole))
         profile, cvm_role = options.get("profile"), options.get("cvm_role")
         if profile is None and cvm_role is None:
             return attrs.evolve(self, roles=roles)
@@ -170,25 +170,3 @@ IDENTITY_OPTIONS: Final = frozenset(
         "sts_api",
     }
 )
-
-
-def _roles_of(options: Mapping[str, str]) -> tuple[CamRole, ...]:
-    """Read ``role_arn=ARN[,ARN…]``; what else is said of roles is said of the last one."""
-    arns = [arn for arn in options.get("role_arn", "").split(",") if arn]
-    details = {
-        "external_id": options.get("external_id"),
-        "session_name": options.get("role_session"),
-        "duration": _seconds(options.get("role_duration")),
-    }
-    given: dict[str, Any] = {name: value for name, value in details.items() if value is not None}
-    if given and not arns:
-        msg = "the endpoint says how to assume a role, and not which"
-        raise InvalidValue(msg, hint="add role_arn=ARN")
-    return tuple(
-        CamRole(arn=arn, **(given if number == len(arns) else {}))
-        for number, arn in enumerate(arns, start=1)
-    )
-
-
-def _seconds(text: str | None) -> int | None:
-    return None if text is None else round(Duration.parse(text).seconds)

@@ -10,20 +10,21 @@ import io
 import json
 import threading
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from harborsync import __version__
-from harborsync.credentials.aliyun_cable import ApiAddress, Bridge, Cable
+from harborsync.credentials.cable import ApiAddress, Bridge, Cable
 from harborsync.credentials.calling import CloudApi, budget_of
 from harborsync.credentials.hushed import load_sdk
 from harborsync.credentials.tencent import EXTRA
 from harborsync.credentials.tencent_refusals import error_of
-from harborsync.errors import CredentialsExpired, HarborsyncError, RegistryError, ServerError
+from harborsync.errors import HarborsyncError, RegistryError, ServerError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from harborsync.credentials.aliyun_keys import Keys, RenewingKeys
+    from harborsync.credentials.keys import Keys, RenewingKeys
     from harborsync.endpoint import Endpoint
     from harborsync.provider import OpenContext
 
@@ -85,17 +86,8 @@ class TencentApi:
             MissingDependency: The SDK is not installed.
         """
         wish = {name: value for name, value in parameters.items() if value is not None}
-        keys = self.keys
-        try:
-            return self._called(what, action, region, wish, keys)
-        except CredentialsExpired:
-            if self._source is None or keys is None:
-                raise
-            self._source.forget(keys)
-            renewed = self._source.get()
-            if renewed == keys:
-                raise
-        return self._called(what, action, region, wish, renewed)
+        called = partial(self._called, what, action, region, wish)
+        return called(None) if self._source is None else self._source.use(called)
 
     def close(self) -> None:
         """Close the connections; may be called again."""

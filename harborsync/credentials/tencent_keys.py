@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import configparser
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
-from urllib.parse import quote
 
 import attrs
 
-from harborsync.credentials.aliyun_keys import Keys
-from harborsync.errors import ConfigurationError, CredentialsError, NoCredentials, TransportError
+from harborsync.credentials.keys import Keys, token_of_pod
+from harborsync.credentials.machines import Machine
+from harborsync.errors import ConfigurationError, CredentialsError
 from harborsync.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harborsync.http.metadata import MetadataTransport
-    from harborsync.http.wire import Answer
 
 _NOBODY: Final = (
     "there is no identity for Tencent Cloud: no variables, no profile, no token of a pod"
@@ -136,12 +134,8 @@ def _section(file: Path, name: str) -> Mapping[str, str] | None:
 
 # --- a pod: TKE --------------------------------------------------------------------------------
 
-_OIDC: Final = (
-    "TKE_REGION",
-    "TKE_PROVIDER_ID",
-    "TKE_ROLE_ARN",
-    "TKE_WEB_IDENTITY_TOKEN_FILE",
-)
+_OIDC_TOKEN: Final = "TKE_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a name
+_OIDC: Final = ("TKE_REGION", "TKE_PROVIDER_ID", "TKE_ROLE_ARN", _OIDC_TOKEN)
 
 
 class Unsigned(Protocol):
@@ -198,7 +192,7 @@ class OidcKeys:
         """
         fields = {
             "ProviderId": self.provider_id,
-            "WebIdentityToken": self._token(),
+            "WebIdentityToken": token_of_pod(self.token_file, _OIDC_TOKEN),
             "RoleArn": self.role_arn,
             "RoleSessionName": "harborsync",
             "DurationSeconds": 7200,
@@ -207,20 +201,10 @@ class OidcKeys:
         said = self.ask(what, action, fields, self.region)
         return session_of(said.get("Credentials"), said.get("ExpiredTime"), f"STS ({action})")
 
-    def _token(self) -> str:
-        try:
-            return self.token_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"the token of the pod cannot be read from {self.token_file}: {error}"
-            raise CredentialsError(
-                msg, hint="see TKE_WEB_IDENTITY_TOKEN_FILE, and that the pod mounts the token"
-            ) from None
-
 
 # --- a machine ---------------------------------------------------------------------------------
 
 _ROLES: Final = "/latest/meta-data/cam/security-credentials/"
-_OK: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -241,28 +225,13 @@ class CvmKeys:
         Raises:
             NoCredentials: This is no machine of Tencent's, or one without a role.
         """
-        try:
-            return self._keys()
-        except TransportError:
-            msg = f"{_NOBODY}, and no role of a machine"
-        raise NoCredentials(msg, hint=_HOW_TO_BE_SOMEBODY)
-
-    def _keys(self) -> Keys:
-        role = self.role or self._said(self.metadata.ask(_ROLES)).split("\n")[0]
-        text = self._said(self.metadata.ask(f"{_ROLES}{quote(role, safe='')}"))
-        try:
-            said = json.loads(text)
-        except ValueError:
-            said = None
+        machine = Machine(
+            metadata=self.metadata,
+            roles=_ROLES,
+            role=self.role,
+            nobody=_NOBODY,
+            remedy=_HOW_TO_BE_SOMEBODY,
+        )
+        role, said = machine.keys()
         ends = said.get("ExpiredTime") if isinstance(said, dict) else None
         return session_of(said, ends, f"the machine's role {role}")
-
-    def _said(self, answer: Answer) -> str:
-        text = answer.body.decode(errors="replace").strip()
-        if answer.status == _OK and text:
-            return text
-        named = f"the role {self.role!r}" if self.role else "a role"
-        msg = f"this machine does not have {named} (its metadata service answers {answer.status})"
-        raise NoCredentials(
-            msg, hint=f"attach the role to the machine, or else {_HOW_TO_BE_SOMEBODY}"
-        )

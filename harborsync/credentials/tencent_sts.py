@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from harborsync.credentials.aliyun_keys import Finding, RenewingKeys
+from harborsync.credentials.keys import Finding, through_roles
 from harborsync.credentials.tencent_api import TencentApi
 from harborsync.credentials.tencent_keys import (
     CvmKeys,
@@ -21,7 +21,7 @@ from harborsync.credentials.tencent_keys import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harborsync.credentials.aliyun_keys import Keys
+    from harborsync.credentials.keys import Keys, RenewingKeys
     from harborsync.credentials.tencent import CamRole, TencentIdentity
     from harborsync.endpoint import Endpoint
     from harborsync.http.metadata import MetadataTransport
@@ -51,10 +51,7 @@ class Sts:
     def keys_of(self, identity: TencentIdentity) -> RenewingKeys:
         """Return the keys of an identity; asks nobody yet."""
         find = identity.source or Finding(partial(self._found, identity))
-        keys = RenewingKeys(find, self.context.clock)
-        for role in identity.roles:
-            keys = RenewingKeys(partial(self._assume, role, keys), self.context.clock)
-        return keys
+        return through_roles(find, identity.roles, self._assume, self.context.clock)
 
     # --- what this process has -------------------------------------------------------------
 

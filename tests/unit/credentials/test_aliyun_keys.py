@@ -1,26 +1,22 @@
-"""Where keys come from, and when they are fetched anew."""
+"""Keys for Alibaba Cloud: of variables, pods and machines."""
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harborsync.credentials.aliyun_keys import (
     EcsKeys,
-    Keys,
     OidcKeys,
-    RenewingKeys,
     from_environment,
     nobody,
 )
 from harborsync.errors import ConfigurationError, CredentialsError, NoCredentials
 from harborsync.http.metadata import MetadataTransport
 from harborsync.secrets import Secret
-from harborsync.testing.clock import FakeClock
 from harborsync.testing.scripted import Heard, Said, ScriptedServer
 
 if TYPE_CHECKING:
@@ -33,39 +29,6 @@ SESSION = {
     "Expiration": "2026-11-25T04:00:00Z",
     "Code": "Success",
 }
-
-
-# --- renewing ------------------------------------------------------------------------------------
-
-
-def test_keys_are_renewed_ahead_of_their_end() -> None:
-    """Those that never end are fetched once."""
-    clock = FakeClock()
-    made: list[Keys] = []
-
-    def fetch() -> Keys:
-        ends = clock.now() + timedelta(hours=1)
-        made.append(Keys(key_id=f"k{len(made)}", secret=Secret("s"), expires_at=ends))
-        return made[-1]
-
-    keys = RenewingKeys(fetch, clock)
-    with ThreadPoolExecutor(4) as pool:
-        assert {each.key_id for each in pool.map(lambda _: keys.get(), range(20))} == {"k0"}
-    clock.advance(3600 - 301)
-    assert keys.get().key_id == "k0"
-    clock.advance(2)
-    assert keys.get().key_id == "k1"
-
-
-def test_keys_that_were_refused_are_fetched_anew_once() -> None:
-    """Whoever was refused with older ones does not throw the new ones away."""
-    names = iter("abc")
-    keys = RenewingKeys(lambda: Keys(key_id=next(names), secret=Secret("s")), FakeClock())
-    first = keys.get()
-    keys.forget(first)
-    assert keys.get().key_id == "b"
-    keys.forget(first)
-    assert keys.get().key_id == "b"
 
 
 # --- the environment -----------------------------------------------------------------------------

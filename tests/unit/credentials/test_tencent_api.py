@@ -12,7 +12,7 @@ import pytest
 
 import harborsync
 from harborsync.cancel import Cancel
-from harborsync.credentials.aliyun_keys import Keys, RenewingKeys
+from harborsync.credentials.keys import Keys, RenewingKeys
 from harborsync.credentials.tencent_api import SdkBridge, TencentApi
 from harborsync.errors import (
     Cancelled,

@@ -1,8 +1,8 @@
-"""Our way to an API of Alibaba Cloud, and the SDK put onto it.
+"""Our way to an API of a cloud, and an SDK of it put onto that.
 
-The SDK carries an HTTP library of its own, which knows nothing of our certificates, proxies and
-limits, ignores NO_PROXY, and quotes signed addresses in its exceptions. Here it signs and reads
-only; each request goes over a :class:`Cable`.
+The SDKs carry HTTP libraries of their own, which know nothing of our certificates, proxies and
+limits, and quote signed addresses in their exceptions. Alibaba's ignores NO_PROXY besides, and
+Tencent's reads ``~/.netrc``. Here they sign and read only; each request goes over a cable.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 #: Options of a registry's endpoint that hold for the cloud's APIs, too.
 _OPTIONS: Final = frozenset({"ca", "proxy", "timeouts"})
 #: Fields that our cable sets itself.
-_OURS: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
+OURS: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
 #: Fields that name the action, of Alibaba and of Tencent.
 _ACTIONS: Final = ("x-acs-action", "X-TC-Action")
 
@@ -83,6 +83,31 @@ class ApiAddress:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
+def api_endpoint(netloc: str, scheme: str, endpoint: Endpoint) -> Endpoint:
+    """Return an API as an endpoint, which is spoken to as the options of a registry's say.
+
+    Args:
+        netloc: Where it listens.
+        scheme: ``https`` or ``http``.
+        endpoint: The registry's endpoint.
+    """
+    options = {name: text for name, text in endpoint.options.items() if name in _OPTIONS}
+    return Endpoint(
+        provider="registry",
+        address=netloc,
+        plain_http=scheme == "http",
+        option_items={**options, "redirects": "refuse"},
+    )
+
+
+def asked_once(context: OpenContext) -> OpenContext:
+    """Return a context for requests that bring their own login or signature.
+
+    It is good once: whoever tries again does so with a fresh one.
+    """
+    return attrs.evolve(context, credentials=Anonymous(), retry=RetryPolicy(attempts=1))
+
+
 class Cable:
     """Sends requests that are signed already: no login, no redirect, no repetition; thread-safe.
 
@@ -95,16 +120,8 @@ class Cable:
     """
 
     def __init__(self, address: ApiAddress, endpoint: Endpoint, context: OpenContext) -> None:
-        options = {name: text for name, text in endpoint.options.items() if name in _OPTIONS}
-        self._endpoint = Endpoint(
-            provider="registry",
-            address=address.netloc,
-            plain_http=address.scheme == "http",
-            option_items={**options, "redirects": "refuse"},
-        )
-        # A signature is good once: what is sent again must be signed anew.
-        once = RetryPolicy(attempts=1)
-        self._context = attrs.evolve(context, credentials=Anonymous(), retry=once)
+        self._endpoint = api_endpoint(address.netloc, address.scheme, endpoint)
+        self._context = asked_once(context)
         self._lock = threading.Lock()
         self._transport: Transport | None = None
 
@@ -157,7 +174,7 @@ class Bridge:
     def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - its timeouts and proxies are not ours
         """Send a request that the SDK has prepared, and return what its library would."""
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        headers = {n: text for n, text in request.headers.items() if n.lower() not in _OURS}
+        headers = {n: text for n, text in request.headers.items() if n.lower() not in OURS}
         answer = self._cable.send(request.method, request.path_url, headers, body)
         response = self._make_response()
         response.status_code = answer.status

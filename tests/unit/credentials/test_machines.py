@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _machine(server: ScriptedServer, role: str = "") -> Machine:
-    metadata = MetadataTransport("127.0.0.1", server.port)
+    metadata = MetadataTransport("127.0.0.1", server.port, timeout=60)
     return Machine(
         metadata=metadata, roles="/roles/", role=role, nobody="no key", remedy="be somebody"
     )

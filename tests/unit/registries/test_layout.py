@@ -129,7 +129,11 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
     for writer in writers:
-        writer.communicate(b"go\n")
+        assert writer.stdin is not None
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate()
         assert writer.returncode == 0
     tags = {str(a.tag) for a in open_layout(tmp_path / "new").list_artifacts("team/app")}
     assert tags == {f"{name}-{number}" for name in ("a", "b") for number in range(20)}

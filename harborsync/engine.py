@@ -1,9 +1,10 @@
 """Runs steps in one process: long-lived threads, one ledger, one order of importance.
 
 Each kind of thread does one kind of work, and no thread ever waits for work of its own kind:
-*askers* send the small requests of planning, *walkers* each bring one artifact over, *branches*
-help a walker whose artifact goes to several registries, and *carriers* move the blobs they wait
-for. All are started when first needed and live as long as the engine.
+*askers* send the small requests of planning, a *leader* hands out the steps of a run, *walkers*
+each bring one artifact over, *branches* help a walker whose artifact goes to several registries,
+and *carriers* move the blobs they wait for. All are started when first needed and live as long as
+the engine.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _B = TypeVar("_B")
 
 # More would be idle: a walker's further destinations mostly wait for bytes to share.
 _MOST_BRANCHES = 64
+# One leads at a time, unless an engine is given several runs at once.
+_MOST_RUNS = 64
 # Seconds after which a waiting thread is sure to notice Ctrl-C, whichever thread got the signal.
 _LOOK_AGAIN = 1.0
 # How many steps of one artifact a walker takes at once; they share what the first one brought.
@@ -112,6 +115,9 @@ class Engine:
     def _walkers(self) -> ThreadPoolExecutor:
         return self._pool("walk", self._options.artifacts_at_once)
 
+    def _leaders(self) -> ThreadPoolExecutor:
+        return self._pool("lead", _MOST_RUNS)
+
     def _branches(self) -> ThreadPoolExecutor:
         return self._pool("branch", _MOST_BRANCHES)
 
@@ -169,28 +175,46 @@ class Engine:
         results: dict[int, StepResult] = {}
         with self._lock:
             self._waiting = len(groups)
-        for future in self._walked(job, groups):
-            results.update(future.result())
+        for walked in self._walked(job, groups):
+            results.update(walked)
         return [results[place] for place in range(len(steps))]
 
     def _walked(
         self, job: Job, groups: Sequence[Sequence[tuple[int, Step]]]
-    ) -> list[Future[dict[int, StepResult]]]:
+    ) -> list[dict[int, StepResult]]:
         """Have every group walked; Ctrl-C, whenever it comes, sets the flag and waits on."""
-        futures: list[Future[dict[int, StepResult]]] = []
-        while True:
+        # Handing over thousands of groups takes a while, and an interrupt in the midst of it would
+        # leave the pool's own locks in disorder. So another thread does that: none but the main
+        # one is ever interrupted.
+        walked: Future[list[dict[int, StepResult]]] = Future()
+        is_handed_over = False
+        while not walked.done():
             try:
-                futures.extend(
-                    self._walkers().submit(self._walk, job, group)
-                    for group in groups[len(futures) :]
-                )
-                for future in futures:
-                    while not future.done():
-                        wait([future], timeout=_LOOK_AGAIN)
+                if not is_handed_over:
+                    self._leaders().submit(self._lead, walked, job, groups)
+                    is_handed_over = True
+                wait([walked], timeout=_LOOK_AGAIN)
             except KeyboardInterrupt:
                 job.cancel.set()
-            else:
-                return futures
+        return walked.result()
+
+    def _lead(
+        self,
+        walked: Future[list[dict[int, StepResult]]],
+        job: Job,
+        groups: Sequence[Sequence[tuple[int, Step]]],
+    ) -> None:
+        """Hand the groups to the walkers and gather what they bring, once."""
+        with self._lock:
+            if walked.running():
+                return  # Ctrl-C came right after this was handed over, so it was again
+            walked.set_running_or_notify_cancel()
+        try:
+            futures = [self._walkers().submit(self._walk, job, group) for group in groups]
+            wait(futures)
+            walked.set_result([future.result() for future in futures])
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            walked.set_exception(error)
 
     def _walk(self, job: Job, group: Sequence[tuple[int, Step]]) -> dict[int, StepResult]:
         with self._lock:

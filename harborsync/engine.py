@@ -206,7 +206,7 @@ class Engine:
     ) -> None:
         """Hand the groups to the walkers and gather what they bring, once."""
         with self._lock:
-            if walked.running():
+            if walked.running() or walked.done():
                 return  # Ctrl-C came right after this was handed over, so it was again
             walked.set_running_or_notify_cancel()
         try:

@@ -193,7 +193,7 @@ def test_a_repository_is_passed_over_only_if_its_name_forbids(
         (~name.in_("a"), None),
         (tag.in_("b"), None),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, set) else str(value),
 )
 def test_repositories_are_listed_if_all_are_named(
     wanted: Filter, repositories: set[str] | None

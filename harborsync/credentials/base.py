@@ -101,6 +101,18 @@ class Forgetful(Protocol):
         ...
 
 
+def tell_refused(source: CredentialSource, host: str, refused: Credential) -> None:
+    """Have a login that was refused fetched anew, where ``source`` keeps answers at all.
+
+    Args:
+        source: Who gave the login.
+        host: ``host[:port]`` as in the endpoint.
+        refused: The login.
+    """
+    if isinstance(source, Forgetful):
+        source.forget(host, refused)
+
+
 class Anonymous:
     """Knows that no login is wanted, and says so by None."""
 
@@ -130,8 +142,7 @@ class Chain:
     def forget(self, host: str, refused: Credential) -> None:
         """Let every source that keeps answers drop the one that was refused."""
         for source in self.sources:
-            if isinstance(source, Forgetful):
-                source.forget(host, refused)
+            tell_refused(source, host, refused)
 
 
 class Locks:

@@ -13,8 +13,8 @@ from harborsync.credentials.base import (
     Chain,
     Credential,
     CredentialSource,
-    Forgetful,
     Refreshing,
+    tell_refused,
 )
 from harborsync.credentials.defaults import Named
 from harborsync.credentials.docker_config import IN_A_FILE
@@ -70,8 +70,7 @@ class CloudCredentials:
         if refused.origin.startswith(IN_A_FILE):
             with self._lock:
                 self._stale.add(refused)
-        if isinstance(self._given, Forgetful):
-            self._given.forget(host, refused)
+        tell_refused(self._given, host, refused)
         self._bought.forget(host, refused)
 
 

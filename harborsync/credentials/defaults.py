@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harborsync.credentials.base import Chain, Credential, CredentialSource, Forgetful
+from harborsync.credentials.base import Chain, Credential, CredentialSource, tell_refused
 from harborsync.credentials.docker_config import DockerConfig
 from harborsync.credentials.env import EnvironmentCredentials, variable_prefix
 from harborsync.credentials.hosts import canonical_host
@@ -77,8 +77,8 @@ class Named:
 
     def forget(self, host: str, refused: Credential) -> None:
         """Have the named login fetched anew, if ``host`` is the one it is for."""
-        if canonical_host(host) == self._host and isinstance(self.source, Forgetful):
-            self.source.forget(self._name, refused)
+        if canonical_host(host) == self._host:
+            tell_refused(self.source, self._name, refused)
 
 
 def explain(source: CredentialSource, host: str, repository: str = "") -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from harborsync.credentials.base import Credential, Forgetful
+from harborsync.credentials.base import Credential, tell_refused
 
 if TYPE_CHECKING:
     from harborsync.clock import Clock
@@ -69,8 +69,7 @@ class Logins:
         with self._telling:
             if self._clock.monotonic() >= self._told.get(refused, float("-inf")):
                 self._told[refused] = self._clock.monotonic() + REFUSAL_LASTS
-                if isinstance(self._source, Forgetful):
-                    self._source.forget(self._host, refused)
+                tell_refused(self._source, self._host, refused)
         self.look_again(refused)
 
     def instead_of(self, refused: Credential | None, repository: str) -> Credential | None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from harborsync.credentials.base import Credential, Forgetful, Refreshing
+from harborsync.credentials.base import Credential, Refreshing, tell_refused
 from harborsync.credentials.cloud import CloudCredentials, handed_over
 from harborsync.credentials.google import (
     EXTRA,
@@ -269,8 +269,7 @@ class _Logins:
         try:
             return self._source.of_fields(key, "the key of a service account").login
         except CredentialsRefused:
-            if isinstance(self._given, Forgetful):
-                self._given.forget(host, found)
+            tell_refused(self._given, host, found)
             raise
 
     def for_the_api(self) -> Credential:

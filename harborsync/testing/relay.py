@@ -65,6 +65,8 @@ class Relay(Closing):
         self._clock = clock or SystemClock()
         self.weather = weather or Weather()
         self._lock = threading.Lock()
+        self._cut: set[int] = set()
+        self._arrived = threading.Condition(self._lock)
         self._bytes_up = self._bytes_down = 0
         self._listener = Listener(self._carry)
 
@@ -88,6 +90,21 @@ class Relay(Closing):
         """Bytes carried towards the client since the start."""
         return self._bytes_down
 
+    def await_arrival(self, seconds: float = 60.0) -> bool:
+        """Wait until servers have taken in, and hung up on, what came before every cut.
+
+        The kernel holds some megabytes between two sockets, and a server that is asked for its
+        offset sooner names one that it is about to pass.
+
+        Args:
+            seconds: How long to wait at most.
+
+        Returns:
+            Whether they have.
+        """
+        with self._arrived:
+            return self._arrived.wait_for(lambda: not self._cut, timeout=seconds)
+
     def close(self) -> None:
         """End every connection and thread; may be called again."""
         self._listener.close()
@@ -100,7 +117,10 @@ class Relay(Closing):
         with suppress(OSError), socket.create_connection(self._target) as server:
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             up = threading.Thread(
-                target=self._pump, args=(client, server), name=f"relay-{number}", daemon=True
+                target=self._pump,
+                args=(client, server, number),
+                name=f"relay-{number}",
+                daemon=True,
             )
             self._wait()  # the handshake is a round trip as well
             self._wait()
@@ -110,8 +130,11 @@ class Relay(Closing):
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
             up.join()
+        with self._arrived:
+            self._cut.discard(number)
+            self._arrived.notify_all()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, number: int) -> None:
         """Carry what the client sends, until it ends or the weather ends it."""
         carried = 0
         with suppress(OSError):
@@ -123,6 +146,8 @@ class Relay(Closing):
                 self._count(up=len(block))
                 sink.sendall(block)
                 if cut is not None and carried >= cut:
+                    with self._lock:
+                        self._cut.add(number)
                     self._end(source)
                     break
         with suppress(OSError):

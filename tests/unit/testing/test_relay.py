@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,26 @@ def test_a_request_is_cut(relay: Relay, server: LoopbackRegistry, talk: Any, res
     assert relay.bytes_up > 100_000
     assert relay.bytes_down > 0
     assert any(request.bytes_in == len(CONTENT) for request in server.requests)
+
+
+def test_what_was_sent_before_a_cut_can_be_waited_for() -> None:
+    """Whoever is slow has not read it yet when the sender hears of the cut."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as slow,
+        Relay(
+            f"127.0.0.1:{slow.getsockname()[1]}", weather=Weather(cut_sent_after=50_000)
+        ) as relay,
+        socket.create_connection(("127.0.0.1", int(relay.host.rpartition(":")[2]))) as client,
+    ):
+        server, _ = slow.accept()
+        with server:
+            client.sendall(CONTENT[:50_000])
+            assert client.recv(1) == b""
+            assert not relay.await_arrival(0)
+            while server.recv(10_000):
+                pass
+        assert relay.await_arrival()
+        assert relay.bytes_up == 50_000
 
 
 @pytest.mark.parametrize("reset", [False, True])
